@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fs/base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static long result(long r)
+{
+        return r < 0 ? -errno : r;
+}
+
+int nsm_sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
+{
+        struct open_how how = { .flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve };
+
+        return (int)result(syscall(SYS_openat2, dirfd, path, &how, sizeof how));
+}
+
+int nsm_sys_pivot_root(const char *new_root, const char *put_old)
+{
+        return (int)result(syscall(SYS_pivot_root, new_root, put_old));
+}
+
+pid_t nsm_sys_fork(uint64_t clone_flags, int *ret_pidfd)
+{
+        int pidfd = -1;
+        struct clone_args args = {
+                .flags = clone_flags | CLONE_PIDFD,
+                .pidfd = (uint64_t)(uintptr_t)&pidfd,
+                .exit_signal = SIGCHLD,
+        };
+        long pid = result(syscall(SYS_clone3, &args, sizeof args));
+
+        if (pid > 0)
+                *ret_pidfd = pidfd;
+        return (pid_t)pid;
+}
+
+int nsm_sys_pidfd_open(pid_t pid)
+{
+        return (int)result(syscall(SYS_pidfd_open, pid, 0));
+}
+
+int nsm_sys_pidfd_send_signal(int pidfd, int sig)
+{
+        return (int)result(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0));
+}
+
+int nsm_sys_pidfd_getfd(int pidfd, int fd)
+{
+        return (int)result(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+}
+
+int nsm_sys_set_fsids(uid_t uid, gid_t gid)
+{
+        /* Both return the former id and never an error: a second call tells. */
+        setfsgid(gid);
+        setfsuid(uid);
+        if ((gid_t)setfsgid((gid_t)-1) != gid || (uid_t)setfsuid((uid_t)-1) != uid)
+                return -EPERM;
+        return 0;
+}
+
+int nsm_sys_set_thread_ids(uid_t uid, gid_t gid)
+{
+        long r = result(syscall(SYS_setresgid, gid, gid, gid));
+
+        if (r == 0)
+                r = result(syscall(SYS_setresuid, uid, uid, uid));
+        return (int)r;
+}
+
+int nsm_sys_mount_id(int dirfd, const char *path, int flags, uint64_t *ret)
+{
+        struct statx stx;
+
+        if (statx(dirfd, path, flags | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) < 0)
+                return -errno;
+        if (!(stx.stx_mask & STATX_MNT_ID))
+                return -EOPNOTSUPP;
+        *ret = stx.stx_mnt_id;
+        return 0;
+}

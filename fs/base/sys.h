@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The one file of raw system calls: those that the oldest C library we build
+ * with (glibc 2.36) has no wrapper for, and constants that its headers lack.
+ * Every function returns a result or a negative errno, never -1 with errno.
+ */
+#ifndef NSM_BASE_SYS_H
+#define NSM_BASE_SYS_H
+
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <sys/mount.h>
+#include <sys/types.h>
+
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0x00001000U
+#endif
+
+/* openat2(2). Adds O_CLOEXEC. @resolve: RESOLVE_*. Returns a descriptor. */
+int nsm_sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+
+/* pivot_root(2), both paths relative to the working directory. */
+int nsm_sys_pivot_root(const char *new_root, const char *put_old);
+
+/*
+ * fork(2) with a pidfd, and with @clone_flags (CLONE_NEW*) for the child
+ * (clone(2)). Returns 0 in the child, in the parent the child's pid; the
+ * parent owns *ret_pidfd, which is close-on-exec. Single-threaded callers only.
+ */
+pid_t nsm_sys_fork(uint64_t clone_flags, int *ret_pidfd);
+
+/* pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2). */
+int nsm_sys_pidfd_open(pid_t pid);
+int nsm_sys_pidfd_send_signal(int pidfd, int sig);
+int nsm_sys_pidfd_getfd(int pidfd, int fd);
+
+/* setfsuid(2) and setfsgid(2) of the calling thread alone; setresuid(2), setresgid(2) likewise. */
+int nsm_sys_set_fsids(uid_t uid, gid_t gid);
+int nsm_sys_set_thread_ids(uid_t uid, gid_t gid);
+
+/* The mount's id (STATX_MNT_ID, as in mountinfo) of what @path names below @dirfd. */
+int nsm_sys_mount_id(int dirfd, const char *path, int flags, uint64_t *ret);
+
+#endif
