@@ -111,6 +111,14 @@ int nsm_volume_open_source(const struct nsm_tenant *tenant, const struct nsm_vol
  */
 int nsm_config_check_sources(const struct nsm_config *config, struct nsm_error *err);
 
+/*
+ * The same for what one tenant adds: its own sources in full, and those of the
+ * others, where they are there now, compared with them. Storage of another
+ * tenant that is away at this moment does not stand in the way.
+ */
+int nsm_config_check_tenant_sources(const struct nsm_config *config, const char *tenant,
+                                    struct nsm_error *err);
+
 /* The types Tenant and Volume of io.nsmount.varlink. A new reference, or NULL without memory. */
 json_t *nsm_tenant_to_json(const struct nsm_tenant *tenant);
 json_t *nsm_idmap_to_json(const struct nsm_idmap *map);
