@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tools/nsmount/remote.h"
+
+static const struct nsm_option options[] = {
+        { "json", NULL, "print as JSON what changed", 0 },
+        { 0 },
+};
+
+static int run(const struct nsm_invocation *inv, struct nsm_error *err)
+{
+        cleanup_json json_t *reply = NULL;
+        int r = nsm_remote_call(inv, "Reload", json_object(), -1, &reply, err);
+        const json_t *changed = json_object_get(reply, "changed"), *name;
+        size_t i;
+
+        if (r < 0)
+                return r;
+        if (nsm_invocation_has(inv, "json"))
+                return nsm_output_json(reply);
+        printf("%" JSON_INTEGER_FORMAT " tenants",
+               json_integer_value(json_object_get(reply, "tenants")));
+        json_array_foreach (changed, i, name)
+                printf("%s%s", i ? ", " : "; changed: ", json_string_value(name) ?: "?");
+        puts("");
+        return 0;
+}
+
+const struct nsm_command nsm_command_reload = {
+        .name = "reload",
+        .usage = "",
+        .help = "take new configuration in, without touching live views",
+        .example = "nsmount reload",
+        .options = options,
+        .run = run,
+};

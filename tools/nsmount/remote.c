@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tools/nsmount/remote.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/parse.h"
+#include "fs/base/sys.h"
+#include "tools/control/client.h"
+
+static void note_holders(FILE *notes, const json_t *holders)
+{
+        const json_t *holder, *what;
+        size_t i, j;
+
+        json_array_foreach (holders, i, holder) {
+                const char *sep = ": ";
+
+                fprintf(notes, "  pid %" JSON_INTEGER_FORMAT " (%s)",
+                        json_integer_value(json_object_get(holder, "pid")),
+                        json_string_value(json_object_get(holder, "command")) ?: "?");
+                json_array_foreach (json_object_get(holder, "holds"), j, what) {
+                        fprintf(notes, "%s%s", sep, json_string_value(what) ?: "?");
+                        sep = ", ";
+                }
+                fputc('\n', notes);
+        }
+}
+
+int nsm_remote_call(const struct nsm_invocation *inv, const char *method, json_t *parameters,
+                    int fd, json_t **ret_reply, struct nsm_error *err)
+{
+        cleanup_client struct nsm_client *client = NULL;
+        cleanup_json json_t *owned = parameters;
+        int r;
+
+        if (!parameters)
+                return nsm_error_set(err, -ENOMEM, "out of memory");
+        r = nsm_client_connect(inv->runtime_dir, &client, err);
+        if (r < 0)
+                return r;
+        r = nsm_client_call(client, method, parameters, &fd, fd >= 0, ret_reply, err);
+        if (r < 0)
+                note_holders(inv->notes, json_object_get(nsm_client_error(client), "holders"));
+        return r;
+}
+
+/* The process that @tid is a thread of; 0 when it is none. */
+static pid_t find_leader(pid_t tid)
+{
+        char path[64], line[256];
+        cleanup_file FILE *f = NULL;
+        int leader = 0;
+
+        snprintf(path, sizeof path, "/proc/%d/status", tid);
+        f = fopen(path, "re");
+        while (f && fgets(line, sizeof line, f)) {
+                if (sscanf(line, "Tgid: %d", &leader) == 1)
+                        break;
+        }
+        return leader == tid ? 0 : leader;
+}
+
+int nsm_remote_open_process(const struct nsm_invocation *inv, struct nsm_error *err)
+{
+        const char *text = nsm_invocation_value(inv, "pid");
+        pid_t pid, leader;
+        int fd;
+
+        if (!text)
+                return nsm_usage_error(err, "%s: --pid is missing", inv->command->name);
+        if (nsm_parse_pid(text, &pid) < 0)
+                return nsm_usage_error(err, "--pid %s: this is no process id", text);
+        fd = nsm_sys_pidfd_open(pid);
+        if (fd >= 0)
+                return fd;
+        /* The kernel's answer to a thread's id has changed over time; /proc's has not. */
+        leader = find_leader(pid);
+        if (leader > 0)
+                return nsm_error_set(err, -EINVAL,
+                                     "pid %d: is a thread of process %d: name the process", pid,
+                                     leader);
+        if (fd == -ESRCH || fd == -EINVAL)
+                return nsm_error_set(err, -ESRCH,
+                                     "pid %d: there is no such process: has the container ended?",
+                                     pid);
+        return nsm_error_set(err, fd, "pid %d: cannot open it: %s", pid, strerror(-fd));
+}
+
+int nsm_remote_absolute(const char *path, char **ret, struct nsm_error *err)
+{
+        cleanup_free char *here = NULL;
+
+        if (!*path)
+                return nsm_usage_error(err, "the directory's name is empty");
+        if (*path == '/')
+                *ret = strdup(path);
+        else if (!(here = getcwd(NULL, 0)))
+                return nsm_error_set(err, -errno, "%s: the working directory is gone: %m", path);
+        else if (asprintf(ret, "%s/%s", strcmp(here, "/") ? here : "",
+                          strncmp(path, "./", 2) ? path : path + 2) < 0)
+                *ret = NULL;
+        return *ret ? 0 : nsm_error_set(err, -ENOMEM, "out of memory");
+}
