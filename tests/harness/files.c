@@ -129,7 +129,8 @@ void nsm_fill_busybox(const char *where, const char *hostname, uint32_t id)
         link_applets(dir, id);
         for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
                 static const char *const texts[] = {
-                        NULL, "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n",
+                        NULL,
+                        "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n",
                         "root:x:0:\nuser:x:1000:\n", NULL};
 
                 snprintf(path, sizeof(path), "%s/%s", where, files[i]);

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/parse.h"
 #include "fs/base/sys.h"
 #include "tests/harness/guardian.h"
 
@@ -149,11 +150,18 @@ static int kill_children(void)
 {
         char path[64];
         cleanup_file FILE *f = NULL;
-        int pid, n = 0;
+        cleanup_free char *word = NULL;
+        size_t size = 0;
+        int n = 0;
 
         snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
         f = fopen(path, "re");
-        while (f && fscanf(f, "%d", &pid) == 1) {
+        while (f && getdelim(&word, &size, ' ', f) > 0) {
+                pid_t pid;
+
+                word[strcspn(word, " ")] = '\0';
+                if (nsm_parse_pid(word, &pid) < 0)
+                        continue;
                 kill(pid, SIGKILL);
                 n++;
         }
