@@ -76,7 +76,10 @@ static bool is_harmless_mount(int fd)
 /* Set-id files of storage id 0 lie in a source: nobody may reach them by the host's paths. */
 static int check_reach(int fd, const struct nsm_volume *v, struct nsm_error *err)
 {
-        char text[128];
+        int above = (int)(strrchr(v->source, '/') - v->source);
+        /* A directory right below / serves more than volumes: no advice to close it. */
+        bool own = memchr(v->source + 1, '/', above > 0 ? (size_t)above - 1 : 0) != NULL;
+        char text[PATH_MAX + 256];
         int r;
 
         if (is_harmless_mount(fd))
@@ -86,12 +89,14 @@ static int check_reach(int fd, const struct nsm_volume *v, struct nsm_error *err
                 snprintf(text, sizeof text, "cannot look at the directories above: %s", strerror(-r));
                 return source_error(err, r, v, text);
         }
-        if (r == 0)
-                return source_error(err, -EPERM, v,
-                                    "others than root can enter it and run its set-id programs on "
-                                    "the host: chmod 0700 a directory above it, or mount its "
-                                    "storage nosuid,nodev");
-        return 0;
+        if (r > 0)
+                return 0;
+        snprintf(text, sizeof text,
+                 "others than root can get to it, and run its set-id programs on the host: "
+                 "%s%.*s, or mount its storage nosuid,nodev",
+                 own ? "chmod 0700 " : "move it below a directory of mode 0700", own ? above : 0,
+                 v->source);
+        return source_error(err, -EPERM, v, text);
 }
 
 int nsm_volume_open_source(const struct nsm_tenant *tenant, const struct nsm_volume *v, int *ret_fd,

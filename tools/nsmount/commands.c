@@ -3,6 +3,9 @@
 
 /* In the order of the help. */
 const struct nsm_command *const nsm_commands[] = {
+        &nsm_command_tenant_add,
+        &nsm_command_tenant_set,
+        &nsm_command_tenant_rm,
         &nsm_command_tenant_show,
         &nsm_command_tenant_list,
         &nsm_command_attach,
