@@ -170,7 +170,7 @@ static int add_section(struct adding *a, const char *name, struct nsm_error *err
                 return nsm_error_set(err, -EINVAL,
                                      "[%s] is there already in line %u: make one of the two", name,
                                      twin->line);
-        strcpy(a->section, name);
+        snprintf(a->section, sizeof a->section, "%s", name);
         return add_item(a->list, a->file, a->line, name, NULL, NULL);
 }
 

@@ -106,7 +106,7 @@ static int take_given(struct lines *lines, const struct nsm_given *given, const 
                 value = auto_ids;
         line = &lines->items[lines->n++];
         *line = (struct line){ .key = key, .value = value };
-        strcpy(line->section, of_tenant ? "tenant" : lines->volume);
+        snprintf(line->section, sizeof line->section, "%s", of_tenant ? "tenant" : lines->volume);
         return 0;
 }
 
@@ -122,6 +122,11 @@ static char *spell(const struct line *line)
         return value;
 }
 
+static bool is_same_key(const struct line *a, const struct line *b)
+{
+        return strcmp(a->section, b->section) == 0 && strcmp(a->key, b->key) == 0;
+}
+
 /* All lines from @from on that speak of the same key, as one edit. */
 static int apply_key(const struct lines *lines, size_t from, char **text, struct nsm_error *err)
 {
@@ -133,7 +138,7 @@ static int apply_key(const struct lines *lines, size_t from, char **text, struct
         for (size_t i = from; r == 0 && i < lines->n; i++) {
                 const struct line *line = &lines->items[i];
 
-                if (strcmp(line->section, first->section) || strcmp(line->key, first->key))
+                if (!is_same_key(line, first))
                         continue;
                 if (*line->value && !(values[n++] = spell(line)))
                         r = -ENOMEM;
@@ -152,8 +157,7 @@ static int apply_key(const struct lines *lines, size_t from, char **text, struct
 static bool is_first(const struct lines *lines, size_t at)
 {
         for (size_t i = 0; i < at; i++) {
-                if (!strcmp(lines->items[i].section, lines->items[at].section) &&
-                    !strcmp(lines->items[i].key, lines->items[at].key))
+                if (is_same_key(&lines->items[i], &lines->items[at]))
                         return false;
         }
         return true;
@@ -227,13 +231,14 @@ int nsm_change_print(const struct nsm_invocation *inv, const char *name, struct 
 {
         cleanup_config struct nsm_config *config = NULL;
         cleanup_free char *ids = NULL;
-        const struct nsm_tenant *tenant = NULL;
+        const struct nsm_tenant *tenant;
         int r = nsm_config_load(inv->config_dir, &config, err);
 
-        if (r == 0 && !(tenant = nsm_config_find_tenant(config, name, err)))
-                r = -ENOENT;
         if (r < 0)
                 return r;
+        tenant = nsm_config_find_tenant(config, name, err);
+        if (!tenant)
+                return -ENOENT;
         ids = nsm_output_host_ids(tenant);
         printf("%s: host ids %s, volumes", tenant->name, ids ? ids : "?");
         for (size_t i = 0; i < tenant->n_volumes; i++)

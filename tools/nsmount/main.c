@@ -17,9 +17,12 @@ static int act(const struct nsm_command_line *line, struct nsm_error *err)
         case NSM_WISH_VERSION:
                 puts("nsmount " NSM_VERSION);
                 return 0;
-        default:
-                return line->invocation.command->run(&line->invocation, err);
+        case NSM_WISH_RUN:
+                break;
         }
+        if (!line->invocation.command)
+                return nsm_usage_error(err, "no subcommand");
+        return line->invocation.command->run(&line->invocation, err);
 }
 
 /* Says what failed, then what is to be said besides. */

@@ -103,7 +103,7 @@ static int take_option(struct nsm_command_line *line, const struct nsm_option *o
 static int take_options(struct nsm_command_line *line, int argc, char **argv, bool stop_at_word,
                         struct nsm_error *err)
 {
-        struct table table = { .n = 0 };
+        struct table table = { 0 };
         const struct nsm_command *command = line->invocation.command;
         int c, r = 0;
 
@@ -119,7 +119,7 @@ static int take_options(struct nsm_command_line *line, int argc, char **argv, bo
                         line->wish = NSM_WISH_VERSION;
                 else if (c == ':')
                         r = nsm_usage_error(err, "%s wants a value", argv[optind - 1]);
-                else if (c >= LONG_BASE)
+                else if (c >= LONG_BASE && table.options[c - LONG_BASE])
                         r = take_option(line, table.options[c - LONG_BASE], optarg, err);
                 else if (optopt >= LONG_BASE)
                         r = nsm_usage_error(err, "%s: this option takes no value", argv[optind - 1]);

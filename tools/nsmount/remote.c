@@ -33,16 +33,15 @@ int nsm_remote_call(const struct nsm_invocation *inv, const char *method, json_t
                     int fd, json_t **ret_reply, struct nsm_error *err)
 {
         cleanup_client struct nsm_client *client = NULL;
-        cleanup_json json_t *owned = parameters;
-        int r;
+        int r = 0;
 
         if (!parameters)
                 return nsm_error_set(err, -ENOMEM, "out of memory");
         r = nsm_client_connect(inv->runtime_dir, &client, err);
-        if (r < 0)
-                return r;
-        r = nsm_client_call(client, method, parameters, &fd, fd >= 0, ret_reply, err);
-        if (r < 0)
+        if (r == 0)
+                r = nsm_client_call(client, method, parameters, &fd, fd >= 0, ret_reply, err);
+        json_decref(parameters);
+        if (r < 0 && client)
                 note_holders(inv->notes, json_object_get(nsm_client_error(client), "holders"));
         return r;
 }
@@ -52,12 +51,13 @@ static pid_t find_leader(pid_t tid)
 {
         char path[64], line[256];
         cleanup_file FILE *f = NULL;
-        int leader = 0;
+        pid_t leader = 0;
 
         snprintf(path, sizeof path, "/proc/%d/status", tid);
         f = fopen(path, "re");
         while (f && fgets(line, sizeof line, f)) {
-                if (sscanf(line, "Tgid: %d", &leader) == 1)
+                line[strcspn(line, "\n")] = '\0';
+                if (strncmp(line, "Tgid:\t", 6) == 0 && nsm_parse_pid(line + 6, &leader) == 0)
                         break;
         }
         return leader == tid ? 0 : leader;

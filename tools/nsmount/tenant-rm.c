@@ -54,7 +54,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
                 r = find_grafts(inv, name, &grafts, err);
         if (r < 0)
                 return r;
-        if (*grafts)
+        if (grafts && *grafts)
                 return nsm_error_set(err, -EBUSY,
                                      "tenant %s: its grafts are in use (%s): nsmount detach them",
                                      name, grafts);

@@ -54,7 +54,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
                 r = -ENOENT;
         if (r == 0)
                 r = nsm_config_read_tenant(inv->config_dir, name, &old, err);
-        if (r < 0)
+        if (r != 0)
                 return r;
         text = strdup(old);
         r = text ? nsm_change_choose_ids(inv, &ids, err) : nsm_error_set(err, -ENOMEM, "out of memory");
