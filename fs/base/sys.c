@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/fsuid.h>
@@ -86,4 +87,26 @@ int nsm_sys_mount_id(int dirfd, const char *path, int flags, uint64_t *ret)
                 return -EOPNOTSUPP;
         *ret = stx.stx_mnt_id;
         return 0;
+}
+
+int nsm_sys_set_capabilities(uint64_t effective, uint64_t permitted)
+{
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[2] = {
+                { .effective = (uint32_t)effective, .permitted = (uint32_t)permitted },
+                { .effective = (uint32_t)(effective >> 32), .permitted = (uint32_t)(permitted >> 32) },
+        };
+
+        return (int)result(syscall(SYS_capset, &header, data));
+}
+
+int nsm_sys_get_capabilities(uint64_t *ret_permitted)
+{
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[2];
+        long r = result(syscall(SYS_capget, &header, data));
+
+        if (r == 0)
+                *ret_permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+        return (int)r;
 }

@@ -41,4 +41,13 @@ int nsm_sys_set_thread_ids(uid_t uid, gid_t gid);
 /* The mount's id (STATX_MNT_ID, as in mountinfo) of what @path names below @dirfd. */
 int nsm_sys_mount_id(int dirfd, const char *path, int flags, uint64_t *ret);
 
+/*
+ * capset(2) for the calling thread: the effective and permitted sets as bit
+ * masks (1 << CAP_*), nothing inheritable.
+ */
+int nsm_sys_set_capabilities(uint64_t effective, uint64_t permitted);
+
+/* capget(2): the permitted set of the calling thread. */
+int nsm_sys_get_capabilities(uint64_t *ret_permitted);
+
 #endif

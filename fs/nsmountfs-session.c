@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fs/nsmountfs-session.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/log.h"
+#include "fs/ops/ops.h"
+#include "fs/view/thread.h"
+
+#define STACK_SIZE ((size_t)256 << 10)
+#define SIGNAL_WAKE SIGUSR1 /* takes a thread out of read(2) */
+#define SIGNAL_END SIGUSR2  /* a thread tells the main one that the session ended */
+#define IDLE_SECONDS 5   /* without a request, after which memory is given back */
+#define QUIET_SECONDS 30 /* between looks while there is nothing to give back */
+
+struct session {
+        struct fuse_session *fuse;
+        struct nsm_fs fs;
+        struct nsm_session_start start; /* descriptors owned; -1 once told */
+        pthread_t main;
+
+        pthread_mutex_t lock;
+        /* below under @lock */
+        pthread_cond_t changed;
+        pthread_t ids[NSM_THREADS_MAX];
+        bool running[NSM_THREADS_MAX];
+        unsigned threads; /* that run */
+        unsigned waiting; /* of them, in read(2) */
+        unsigned trim;    /* generation: goes up when idle threads should give memory back */
+        int result;
+};
+
+struct start {
+        struct session *session;
+        unsigned slot;
+};
+
+static void *serve_thread(void *arg);
+
+/* Under the lock. */
+static int start_thread(struct session *s)
+{
+        pthread_attr_t attr;
+        unsigned slot = 0;
+
+        while (slot < NSM_THREADS_MAX && s->running[slot])
+                slot++;
+        if (slot == NSM_THREADS_MAX)
+                return -EAGAIN;
+        struct start *start = malloc(sizeof *start);
+        if (!start || pthread_attr_init(&attr) != 0) {
+                free(start);
+                return -ENOMEM;
+        }
+        *start = (struct start){ .session = s, .slot = slot };
+        pthread_attr_setstacksize(&attr, STACK_SIZE);
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+        int r = -pthread_create(&s->ids[slot], &attr, serve_thread, start);
+        pthread_attr_destroy(&attr);
+        if (r < 0) {
+                free(start);
+                return r;
+        }
+        s->running[slot] = true;
+        s->threads++;
+        s->waiting++;
+        atomic_store_explicit(&s->fs.view->stats->threads, s->threads, memory_order_relaxed);
+        return 0;
+}
+
+/* A request has come: sees to it that somebody waits for the next one. */
+static void leave_wait(struct session *s)
+{
+        pthread_mutex_lock(&s->lock);
+        if (--s->waiting == 0 && s->threads < NSM_THREADS_MAX)
+                start_thread(s);
+        pthread_mutex_unlock(&s->lock);
+        atomic_fetch_add_explicit(&s->fs.view->stats->requests, 1, memory_order_relaxed);
+}
+
+/* Back to waiting; false when there are threads enough without this one. */
+static void enter_wait(struct session *s)
+{
+        pthread_mutex_lock(&s->lock);
+        s->waiting++;
+        pthread_mutex_unlock(&s->lock);
+}
+
+/* Woken for nothing: gives memory back, or says that the thread may go. */
+static bool trim_thread(struct session *s, struct fuse_buf *buf, unsigned *seen)
+{
+        struct nsm_thread *thread = nsm_thread_get(s->fs.view);
+        bool go = false;
+
+        pthread_mutex_lock(&s->lock);
+        if (*seen != s->trim) {
+                *seen = s->trim;
+                go = s->waiting > 1;
+                if (go)
+                        s->waiting--;
+                free(nsm_take_ptr(buf->mem));
+                if (thread)
+                        nsm_thread_trim(thread);
+        }
+        pthread_mutex_unlock(&s->lock);
+        return go;
+}
+
+static void end_thread(struct session *s, unsigned slot)
+{
+        pthread_mutex_lock(&s->lock);
+        s->running[slot] = false;
+        s->threads--;
+        atomic_store_explicit(&s->fs.view->stats->threads, s->threads, memory_order_relaxed);
+        pthread_cond_signal(&s->changed);
+        pthread_mutex_unlock(&s->lock);
+}
+
+static void *serve_thread(void *arg)
+{
+        struct start start = *(struct start *)arg;
+        struct session *s = start.session;
+        struct fuse_buf buf = { 0 };
+        unsigned seen = s->trim;
+        int r = 0;
+
+        free(arg);
+        while (!fuse_session_exited(s->fuse)) {
+                r = fuse_session_receive_buf(s->fuse, &buf);
+                if (r == -EINTR) {
+                        if (trim_thread(s, &buf, &seen))
+                                goto out;
+                        continue;
+                }
+                if (r <= 0)
+                        break;
+                leave_wait(s);
+                fuse_session_process_buf(s->fuse, &buf);
+                enter_wait(s);
+        }
+        pthread_mutex_lock(&s->lock);
+        if (r < 0 && s->result == 0)
+                s->result = r;
+        pthread_mutex_unlock(&s->lock);
+        fuse_session_exit(s->fuse);
+        pthread_kill(s->main, SIGNAL_END);
+out:
+        free(buf.mem);
+        end_thread(s, start.slot);
+        return NULL;
+}
+
+static void tell_ready(void *arg)
+{
+        struct session *s = arg;
+
+        atomic_store_explicit(&s->fs.view->stats->state, NSM_WORKER_SERVING, memory_order_relaxed);
+        if (s->start.null_fd >= 0)
+                dup2(s->start.null_fd, STDERR_FILENO);
+        if (s->start.ready_fd >= 0 && write(s->start.ready_fd, "", 1) != 1)
+                nsm_log(LOG_WARNING, "nobody waits for this view to be ready: %m");
+        nsm_close_fd(nsm_take_fd(&s->start.ready_fd));
+        nsm_close_fd(nsm_take_fd(&s->start.null_fd));
+}
+
+static void wake_nothing(int sig)
+{
+}
+
+static void wake_threads(struct session *s)
+{
+        for (unsigned i = 0; i < NSM_THREADS_MAX; i++)
+                if (s->running[i])
+                        pthread_kill(s->ids[i], SIGNAL_WAKE);
+}
+
+/* Waits for a signal that ends the session; in quiet times memory is given back. */
+static void wait_for_end(struct session *s, const sigset_t *signals)
+{
+        struct nsm_worker_stats *stats = s->fs.view->stats;
+        uint64_t requests = 0, trimmed = 0;
+
+        for (;;) {
+                struct timespec idle = { .tv_sec = IDLE_SECONDS };
+                uint64_t now = atomic_load_explicit(&stats->requests, memory_order_relaxed);
+                bool busy = now != requests;
+                if (!busy && now == trimmed)
+                        idle.tv_sec = QUIET_SECONDS;
+                int sig = sigtimedwait(signals, NULL, &idle);
+
+                if (sig > 0)
+                        return;
+                nsm_view_publish(s->fs.view);
+                requests = now;
+                if (!busy && now != trimmed) {
+                        trimmed = now;
+                        pthread_mutex_lock(&s->lock);
+                        s->trim++;
+                        wake_threads(s);
+                        pthread_mutex_unlock(&s->lock);
+                }
+        }
+}
+
+/* Lets requests in hand end, for a moment; a storage that hangs holds nothing up. */
+static void stop_threads(struct session *s)
+{
+        struct timespec until;
+
+        atomic_store_explicit(&s->fs.view->stats->state, NSM_WORKER_STOPPING,
+                              memory_order_relaxed);
+        fuse_session_exit(s->fuse);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += 2;
+        pthread_mutex_lock(&s->lock);
+        while (s->threads) {
+                wake_threads(s);
+                if (pthread_cond_timedwait(&s->changed, &s->lock, &until) == ETIMEDOUT)
+                        break;
+        }
+        pthread_mutex_unlock(&s->lock);
+}
+
+static int block_signals(sigset_t *ret)
+{
+        struct sigaction wake = { .sa_handler = wake_nothing };
+        struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+        sigemptyset(ret);
+        sigaddset(ret, SIGTERM);
+        sigaddset(ret, SIGINT);
+        sigaddset(ret, SIGNAL_END);
+        /* Process 1 of a pid namespace: what is not asked for would be lost. */
+        if (pthread_sigmask(SIG_BLOCK, ret, NULL) != 0 || sigaction(SIGNAL_WAKE, &wake, NULL) < 0)
+                return -EINVAL;
+        sigaction(SIGHUP, &ignore, NULL);
+        sigaction(SIGPIPE, &ignore, NULL);
+        return 0;
+}
+
+static struct fuse_session *new_fuse_session(struct session *s, int fuse_fd, struct nsm_error *err)
+{
+        struct fuse_lowlevel_ops ops;
+        char *argv[] = { (char *)"nsmountfs", NULL };
+        struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+        char path[32];
+
+        nsm_ops_fill(&ops, &s->fs.policy);
+        struct fuse_session *fuse = fuse_session_new(&args, &ops, sizeof ops, &s->fs);
+        snprintf(path, sizeof path, "/dev/fd/%d", fuse_fd);
+        if (!fuse || fuse_session_mount(fuse, path) != 0) {
+                if (fuse)
+                        fuse_session_destroy(fuse);
+                nsm_error_set(err, -EIO, "libfuse refuses the session");
+                return NULL;
+        }
+        return fuse;
+}
+
+int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_session_start *start,
+                      struct nsm_error *err)
+{
+        struct session s = {
+                .fs = { .view = view, .policy = nsm_policy_for(view->config.coherence),
+                        .on_ready = tell_ready },
+                .start = *start,
+                .main = pthread_self(),
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+                .changed = PTHREAD_COND_INITIALIZER,
+        };
+        sigset_t signals;
+
+        s.fs.on_ready_arg = &s;
+        int r = block_signals(&signals);
+        s.fuse = r == 0 ? new_fuse_session(&s, fuse_fd, err) : NULL;
+        if (!s.fuse)
+                return r < 0 ? nsm_error_set(err, r, "signals cannot be set up") : -EIO;
+        pthread_mutex_lock(&s.lock);
+        r = start_thread(&s);
+        pthread_mutex_unlock(&s.lock);
+        if (r < 0)
+                return nsm_error_set(err, r, "no thread can be started");
+        wait_for_end(&s, &signals);
+        stop_threads(&s);
+        if (s.threads) {
+                nsm_log(LOG_WARNING, "requests that the storage does not end are left behind");
+                exit(EXIT_FAILURE);
+        }
+        if (s.result < 0) {
+                errno = -s.result;
+                return nsm_error_set(err, s.result, "the connection broke: %m");
+        }
+        fuse_session_destroy(s.fuse);
+        return 0;
+}

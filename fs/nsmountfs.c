@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * nsmountfs: serves one view. As a worker of nsmountd it is given descriptors
+ * (fs/worker.h); standing alone it makes the superblock itself and becomes its
+ * own worker in a pid namespace.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/log.h"
+#include "fs/base/sys.h"
+#include "fs/nsmountfs-confine.h"
+#include "fs/nsmountfs-mount.h"
+#include "fs/nsmountfs-options.h"
+#include "fs/nsmountfs-session.h"
+#include "fs/worker.h"
+
+#define EXIT_USAGE 2
+
+static int complain(const struct nsm_error *err, int status)
+{
+        fprintf(stderr, "nsmountfs: %s\n", err->text);
+        return status;
+}
+
+/* All descriptors that the hard limit lets it have: the limits are shares of them. */
+static void raise_descriptor_limit(void)
+{
+        struct rlimit files;
+
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+                files.rlim_cur = files.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &files);
+        }
+}
+
+/* @fd: a memfd, or -1 for figures that nobody else reads. */
+static int map_stats(int fd, struct nsm_worker_stats **ret, struct nsm_error *err)
+{
+        int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+        void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+        if (at == MAP_FAILED)
+                return nsm_error_set(err, -errno, "the state cannot be mapped: %m");
+        *ret = at;
+        (*ret)->magic = NSM_WORKER_STATS_MAGIC;
+        (*ret)->version = NSM_WORKER_STATS_VERSION;
+        return 0;
+}
+
+/* Confines this process and serves. All descriptors go to it. */
+static int serve(struct nsm_options *options, int fuse_fd, int source_fd, int state_fd,
+                 const struct nsm_session_start *start, struct nsm_error *err)
+{
+        struct nsm_worker_stats *stats = NULL;
+        struct nsm_view *view = NULL;
+        int proc_fd = -1;
+
+        raise_descriptor_limit();
+        int r = map_stats(state_fd, &stats, err);
+        if (r == 0)
+                r = nsm_confine_enter(source_fd, &proc_fd, err);
+        if (r == 0)
+                r = nsm_view_new(&options->view, source_fd, proc_fd, stats, &view, err);
+        if (r < 0)
+                return r;
+        options->view.ids = (struct nsm_ids){ 0 }; /* the view's now */
+        r = nsm_confine_drop(&view->config, err);
+        if (r == 0)
+                r = nsm_session_serve(view, fuse_fd, start, err);
+        nsm_view_free(view);
+        return r;
+}
+
+static int run_worker(struct nsm_options *options, struct nsm_error *err)
+{
+        struct nsm_session_start start = { .ready_fd = -1, .null_fd = -1 };
+
+        for (int fd = NSM_WORKER_FD_FUSE; fd <= NSM_WORKER_FD_STATE; fd++)
+                if (fcntl(fd, F_GETFD) < 0)
+                        return nsm_error_set(err, -EBADF, "a worker needs descriptors %d to %d: "
+                                             "it is nsmountd that starts it",
+                                             NSM_WORKER_FD_FUSE, NSM_WORKER_FD_STATE);
+        if (getpid() != 1)
+                return nsm_error_set(err, -EINVAL, "a worker is process 1 of a pid namespace: it "
+                                     "is nsmountd that starts it");
+        if (close_range(NSM_WORKER_FD_LAST + 1, ~0U, 0) < 0)
+                return nsm_error_set(err, -errno, "close_range: %m");
+        return serve(options, NSM_WORKER_FD_FUSE, NSM_WORKER_FD_SOURCE, NSM_WORKER_FD_STATE,
+                     &start, err);
+}
+
+/* The child of a view that stands alone. Does not return. */
+static void run_child(struct nsm_options *options, struct nsm_mount *mount, int ready_fd)
+{
+        struct nsm_error err = { 0 };
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        struct nsm_session_start start = { .ready_fd = ready_fd,
+                                           .null_fd = options->foreground ? -1 : null };
+
+        if (null >= 0) {
+                dup2(null, STDIN_FILENO);
+                dup2(null, STDOUT_FILENO);
+        }
+        setsid();
+        nsm_close_fd(nsm_take_fd(&mount->view_fd));
+        nsm_close_fd(nsm_take_fd(&mount->mountpoint_fd));
+        int r = serve(options, mount->fuse_fd, mount->source_fd, -1, &start, &err);
+        _exit(r < 0 ? complain(&err, EXIT_FAILURE) : EXIT_SUCCESS);
+}
+
+static int wait_for_child(pid_t pid)
+{
+        int status;
+
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return EXIT_FAILURE;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+}
+
+/* Stays until the view ends, or ends it on a signal. */
+static int stay(const struct nsm_options *options, pid_t pid)
+{
+        sigset_t signals;
+        int sig = 0;
+
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &signals, NULL);
+        if (waitpid(pid, NULL, WNOHANG | WNOWAIT) == 0)
+                sigwait(&signals, &sig);
+        if (sig == SIGINT || sig == SIGTERM) {
+                umount2(options->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
+                kill(pid, SIGTERM);
+        }
+        return wait_for_child(pid);
+}
+
+static int run_standalone(struct nsm_options *options, struct nsm_error *err)
+{
+        struct nsm_mount mount = NSM_MOUNT_INIT;
+        cleanup_fd int pidfd = -1;
+        int ready[2];
+        char byte;
+
+        if (geteuid() != 0)
+                return nsm_error_set(err, -EPERM, "a view needs root's privilege: run nsmountfs "
+                                     "as root");
+        int r = nsm_mount_prepare(options, &mount, err);
+        if (r < 0)
+                return r;
+        if (pipe2(ready, O_CLOEXEC) < 0)
+                return nsm_error_set(err, -errno, "pipe: %m");
+        pid_t pid = nsm_sys_fork(CLONE_NEWPID, &pidfd);
+        if (pid < 0) {
+                errno = -pid;
+                return nsm_error_set(err, pid, "no process can be started: %m");
+        }
+        if (pid == 0) {
+                close(ready[0]);
+                run_child(options, &mount, ready[1]);
+        }
+        close(ready[1]);
+        nsm_close_fd(nsm_take_fd(&mount.fuse_fd));
+        nsm_close_fd(nsm_take_fd(&mount.source_fd));
+        if (read(ready[0], &byte, 1) != 1)
+                return wait_for_child(pid) ? EXIT_FAILURE : EXIT_SUCCESS;
+        r = nsm_mount_attach(options, &mount, err);
+        nsm_mount_close(&mount);
+        if (r < 0) {
+                nsm_sys_pidfd_send_signal(pidfd, SIGKILL);
+                return r;
+        }
+        return options->foreground ? stay(options, pid) : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+        struct nsm_options options = { 0 };
+        struct nsm_error err = { 0 };
+
+        if (nsm_options_parse(argc, argv, &options, &err) < 0)
+                return complain(&err, EXIT_USAGE);
+        if (options.help) {
+                fputs(nsm_options_usage, stdout);
+                return EXIT_SUCCESS;
+        }
+        if (options.version) {
+                puts("nsmountfs " NSM_VERSION);
+                return EXIT_SUCCESS;
+        }
+        int r = options.worker ? run_worker(&options, &err) : run_standalone(&options, &err);
+        nsm_options_clear(&options);
+        return r < 0 ? complain(&err, EXIT_FAILURE) : r;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/ops/ops.h"
+#include "fs/view/resolve.h"
+
+static int stat_node(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
+                     struct statx *ret)
+{
+        struct nsm_view *view = nsm_view_of(req);
+        int fd = fi ? nsm_handle_fd(view, fi) : -EBADF;
+
+        return fd >= 0 ? nsm_statx(fd, "", ret) : nsm_node_stat(view, node, ret);
+}
+
+void nsm_op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+        struct statx stx;
+        struct stat attr;
+
+        int r = stat_node(req, node, fi, &stx);
+        if (r < 0) {
+                nsm_reply(req, r);
+                return;
+        }
+        nsm_view_show(nsm_view_of(req), &stx, &attr);
+        fuse_reply_attr(req, &attr, nsm_fs_of(req)->policy.attr_timeout);
+}
+
+#if NSM_HAVE_FUSE_STATX
+void nsm_op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask, struct fuse_file_info *fi)
+{
+        struct nsm_view *view = nsm_view_of(req);
+        struct statx stx;
+        struct stat attr;
+
+        int r = stat_node(req, node, fi, &stx);
+        if (r < 0) {
+                nsm_reply(req, r);
+                return;
+        }
+        nsm_view_show(view, &stx, &attr);
+        stx.stx_ino = attr.st_ino;
+        stx.stx_uid = attr.st_uid;
+        stx.stx_gid = attr.st_gid;
+        fuse_reply_statx(req, 0, &stx, nsm_fs_of(req)->policy.attr_timeout);
+}
+#endif
+
+/* What a setattr request asks for, in storage ids. */
+struct change {
+        int to_set; /* FUSE_SET_ATTR_* */
+        mode_t mode;
+        uid_t uid; /* (uid_t)-1: stays */
+        gid_t gid;
+        off_t size;
+        struct timespec times[2];
+};
+
+static int plan_change(const struct nsm_view *view, const struct stat *attr, int to_set,
+                       struct change *ret)
+{
+        *ret = (struct change){ .to_set = to_set, .mode = attr->st_mode & 07777,
+                                .uid = (uid_t)-1, .gid = (gid_t)-1, .size = attr->st_size };
+        int r = 0;
+
+        if (to_set & FUSE_SET_ATTR_UID)
+                r = nsm_ids_store(&view->config.ids.uids, attr->st_uid, &ret->uid);
+        if (r == 0 && (to_set & FUSE_SET_ATTR_GID))
+                r = nsm_ids_store(&view->config.ids.gids, attr->st_gid, &ret->gid);
+        ret->times[0].tv_nsec = ret->times[1].tv_nsec = UTIME_OMIT;
+        if (to_set & FUSE_SET_ATTR_ATIME_NOW)
+                ret->times[0].tv_nsec = UTIME_NOW;
+        else if (to_set & FUSE_SET_ATTR_ATIME)
+                ret->times[0] = attr->st_atim;
+        if (to_set & FUSE_SET_ATTR_MTIME_NOW)
+                ret->times[1].tv_nsec = UTIME_NOW;
+        else if (to_set & FUSE_SET_ATTR_MTIME)
+                ret->times[1] = attr->st_mtim;
+        return r;
+}
+
+static int apply_mode(struct nsm_thread *thread, const char *path, mode_t mode)
+{
+        /* The kernel has taken S_ISGID away where the caller may not set it. */
+        int r = nsm_thread_keep_set_ids(thread, mode & S_ISGID);
+
+        if (r == 0 && fchmodat(AT_FDCWD, path, mode, 0) < 0)
+                r = -errno;
+        return r;
+}
+
+static int apply_size(struct nsm_thread *thread, const char *path, int handle, off_t size,
+                      bool strip)
+{
+        int r = nsm_thread_keep_set_ids(thread, !strip);
+
+        if (r < 0)
+                return r;
+        if (handle >= 0 && (fcntl(handle, F_GETFL) & O_ACCMODE) != O_RDONLY)
+                r = ftruncate(handle, size);
+        else
+                r = truncate(path, size);
+        return r < 0 ? -errno : 0;
+}
+
+/* The owner before the mode, because a change of owner strips set-id bits. */
+static int apply_change(struct nsm_thread *thread, int fd, int handle, const struct change *c)
+{
+        struct nsm_fd_path path = nsm_fd_path(fd);
+        int r = 0;
+
+        if (c->to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+                r = chown(path.text, c->uid, c->gid) < 0 ? -errno : 0;
+        if (r == 0 && (c->to_set & FUSE_SET_ATTR_MODE))
+                r = apply_mode(thread, path.text, c->mode);
+        if (r == 0 && (c->to_set & FUSE_SET_ATTR_SIZE))
+                r = apply_size(thread, path.text, handle, c->size,
+                               c->to_set & FUSE_SET_ATTR_KILL_SUID);
+        if (r == 0 && (c->times[0].tv_nsec != UTIME_OMIT || c->times[1].tv_nsec != UTIME_OMIT))
+                r = utimensat(AT_FDCWD, path.text, c->times, 0) < 0 ? -errno : 0;
+        return r;
+}
+
+static int set_attributes(fuse_req_t req, fuse_ino_t node, const struct stat *attr, int to_set,
+                          struct fuse_file_info *fi, struct statx *ret)
+{
+        struct nsm_view *view = nsm_view_of(req);
+        struct nsm_thread *thread = nsm_thread_get(view);
+        int handle = fi ? nsm_handle_fd(view, fi) : -EBADF;
+        cleanup_fd int fd = -1;
+        struct change change;
+
+        if (!thread)
+                return -errno;
+        if (view->config.read_only)
+                return -EROFS;
+        int r = plan_change(view, attr, to_set, &change);
+        if (r == 0 && handle < 0)
+                r = nsm_node_open(view, node, O_PATH, &fd, NULL);
+        if (r == 0)
+                r = apply_change(thread, handle < 0 ? fd : handle, handle, &change);
+        if (r == 0)
+                r = nsm_statx(handle < 0 ? fd : handle, "", ret);
+        return r;
+}
+
+void nsm_op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set,
+                    struct fuse_file_info *fi)
+{
+        struct statx stx;
+        struct stat shown;
+
+        int r = set_attributes(req, node, attr, to_set, fi, &stx);
+        if (r < 0) {
+                nsm_reply(req, r);
+                return;
+        }
+        nsm_view_show(nsm_view_of(req), &stx, &shown);
+        fuse_reply_attr(req, &shown, nsm_fs_of(req)->policy.attr_timeout);
+}
+
+void nsm_op_statfs(fuse_req_t req, fuse_ino_t node)
+{
+        struct statvfs stv;
+
+        if (fstatvfs(nsm_view_of(req)->root_fd, &stv) < 0)
+                nsm_reply(req, -errno);
+        else
+                fuse_reply_statfs(req, &stv);
+}

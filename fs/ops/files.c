@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Files from open to release. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/ops/ops.h"
+#include "fs/view/resolve.h"
+
+/* What the kernel may do with an open file of this view. */
+static void set_open_flags(const struct nsm_policy *policy, struct fuse_file_info *fi)
+{
+        fi->keep_cache = policy->keep_cache;
+        /* With locks of the kernel's own a close has nothing to tell. */
+        fi->noflush = !policy->forward_locks;
+        fi->parallel_direct_writes = 1;
+}
+
+/* Replies to a request that made a file and opened it. @fd is taken. */
+static void reply_created(fuse_req_t req, int r, const struct nsm_entry *entry, int *fd,
+                          struct fuse_file_info *fi)
+{
+        struct nsm_fs *fs = nsm_fs_of(req);
+        struct fuse_entry_param param;
+
+        if (r == 0) {
+                r = nsm_handle_open(fs->view, entry->node, fd, fi);
+                if (r < 0)
+                        nsm_entry_forget(fs->view, entry->node, 1);
+        }
+        if (r < 0) {
+                nsm_reply(req, r);
+                return;
+        }
+        nsm_entry_param(&fs->policy, entry, &param);
+        set_open_flags(&fs->policy, fi);
+        if (fuse_reply_create(req, &param, fi) < 0) {
+                nsm_handle_close(fs->view, fi);
+                nsm_entry_forget(fs->view, entry->node, 1);
+        }
+}
+
+void nsm_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+                   struct fuse_file_info *fi)
+{
+        struct nsm_caller caller = nsm_caller_of(req);
+        struct nsm_entry entry;
+        cleanup_fd int fd = -1;
+
+        int r = nsm_entry_create(nsm_view_of(req), parent, name, mode, fi->flags, &caller,
+                                 &entry, &fd);
+        reply_created(req, r, &entry, &fd, fi);
+}
+
+void nsm_op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *fi)
+{
+        struct nsm_caller caller = nsm_caller_of(req);
+        struct nsm_entry entry;
+        cleanup_fd int fd = -1;
+
+        int r = nsm_entry_tmpfile(nsm_view_of(req), parent, mode, fi->flags, &caller, &entry,
+                                  &fd);
+        reply_created(req, r, &entry, &fd, fi);
+}
+
+static bool changes_file(int flags)
+{
+        return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+static int open_file(struct nsm_view *view, fuse_ino_t node, struct fuse_file_info *fi)
+{
+        struct nsm_thread *thread = nsm_thread_get(view);
+        cleanup_fd int fd = -1;
+        struct statx stx;
+
+        if (!thread)
+                return -errno;
+        if (view->config.read_only && changes_file(fi->flags))
+                return -EROFS;
+        pthread_mutex_lock(&view->lock);
+        struct nsm_inode *inode = nsm_table_get(&view->table, node);
+        bool regular = inode && S_ISREG(inode->type);
+        pthread_mutex_unlock(&view->lock);
+        if (!regular)
+                return -EPERM; /* FIFOs and devices are the kernel's, never the worker's */
+        int r = nsm_node_open(view, node, nsm_data_flags(fi->flags) & ~O_NOFOLLOW, &fd, &stx);
+        if (r < 0)
+                return r;
+        if (!S_ISREG(stx.stx_mode))
+                return -ESTALE;
+        if (fi->flags & O_TRUNC) {
+                r = nsm_thread_keep_set_ids(thread, !fi->kill_suidgid);
+                if (r == 0 && ftruncate(fd, 0) < 0)
+                        r = -errno;
+                if (r < 0)
+                        return r;
+        }
+        return nsm_handle_open(view, node, &fd, fi);
+}
+
+void nsm_op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+        struct nsm_fs *fs = nsm_fs_of(req);
+
+        int r = open_file(fs->view, node, fi);
+        if (r < 0) {
+                nsm_reply(req, r);
+                return;
+        }
+        set_open_flags(&fs->policy, fi);
+        if (fuse_reply_open(req, fi) < 0)
+                nsm_handle_close(fs->view, fi);
+}
+
+void nsm_op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+        struct nsm_view *view = nsm_view_of(req);
+        int fd = nsm_handle_fd(view, fi);
+        int r = fd < 0 ? fd : 0;
+
+        /* A close of a copy shows what a close would: errors of storage that writes late. */
+        if (r == 0) {
+                int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+                if (copy < 0 || close(copy) < 0)
+                        r = -errno;
+        }
+        nsm_reply(req, r);
+}
+
+void nsm_op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+        nsm_handle_close(nsm_view_of(req), fi);
+        nsm_reply(req, 0);
+}
+
+void nsm_op_fsync(fuse_req_t req, fuse_ino_t node, int datasync, struct fuse_file_info *fi)
+{
+        int r = nsm_handle_fd(nsm_view_of(req), fi);
+
+        if (r >= 0)
+                r = (datasync ? fdatasync(r) : fsync(r)) < 0 ? -errno : 0;
+        nsm_reply(req, r);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The FUSE operations over one view. Each checks, resolves, takes credentials,
+ * calls the view or the storage, and replies exactly once.
+ */
+#ifndef NSM_OPS_OPS_H
+#define NSM_OPS_OPS_H
+
+#ifndef FUSE_USE_VERSION
+#define FUSE_USE_VERSION FUSE_MAKE_VERSION(3, 17)
+#endif
+
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+
+#include "fs/view/entries.h"
+#include "fs/view/view.h"
+
+/* How long the kernel may believe what it was told, and what it need not ask. */
+struct nsm_policy {
+        double entry_timeout; /* seconds, for names that exist */
+        double attr_timeout;
+        double negative_timeout; /* for names that do not */
+        bool keep_cache;         /* pages and directories stay cached between opens */
+        bool forward_locks;      /* others lock on the storage, too */
+};
+
+struct nsm_policy nsm_policy_for(enum nsm_coherence coherence);
+
+/* What a session's operations get as userdata. */
+struct nsm_fs {
+        struct nsm_view *view;   /* borrowed */
+        struct nsm_locks *locks; /* owned by the fs; NULL unless they are forwarded */
+        struct nsm_policy policy;
+        void (*on_ready)(void *arg); /* called once INIT has been answered for */
+        void *on_ready_arg;
+};
+
+/* All operations, for fuse_session_new(). */
+void nsm_ops_fill(struct fuse_lowlevel_ops *ret, const struct nsm_policy *policy);
+
+/* Whose request it is. */
+static inline struct nsm_fs *nsm_fs_of(fuse_req_t req)
+{
+        return fuse_req_userdata(req);
+}
+
+static inline struct nsm_view *nsm_view_of(fuse_req_t req)
+{
+        return nsm_fs_of(req)->view;
+}
+
+struct nsm_caller nsm_caller_of(fuse_req_t req);
+
+/* Replies with @r, 0 or a negative errno, and counts it. */
+void nsm_reply(fuse_req_t req, int r);
+
+/* Replies with an entry, or takes its lookup back when nobody got the reply. */
+void nsm_reply_entry(fuse_req_t req, const struct nsm_entry *entry);
+
+void nsm_entry_param(const struct nsm_policy *policy, const struct nsm_entry *entry,
+                     struct fuse_entry_param *ret);
+
+/*
+ * The descriptor of an open handle, or -EBADF. It stays open while the request
+ * runs: the kernel sends RELEASE when nothing else uses the handle.
+ */
+int nsm_handle_fd(struct nsm_view *view, const struct fuse_file_info *fi);
+
+/* Makes a handle of *@fd, which is taken. 0, -ENFILE or -ENOMEM. */
+int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, struct fuse_file_info *fi);
+
+/* Closes it. */
+void nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi);
+
+/* names.c */
+void nsm_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void nsm_op_forget(fuse_req_t req, fuse_ino_t node, uint64_t n);
+void nsm_op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+void nsm_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
+void nsm_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void nsm_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void nsm_op_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t parent, const char *name);
+void nsm_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void nsm_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void nsm_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+                   const char *new_name, unsigned flags);
+void nsm_op_readlink(fuse_req_t req, fuse_ino_t node);
+
+/* attributes.c */
+void nsm_op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
+void nsm_op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set,
+                    struct fuse_file_info *fi);
+void nsm_op_statfs(fuse_req_t req, fuse_ino_t node);
+#if NSM_HAVE_FUSE_STATX
+void nsm_op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask,
+                  struct fuse_file_info *fi);
+#endif
+
+/* files.c, data.c */
+void nsm_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+                   struct fuse_file_info *fi);
+void nsm_op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *fi);
+void nsm_op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
+void nsm_op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
+void nsm_op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
+void nsm_op_fsync(fuse_req_t req, fuse_ino_t node, int datasync, struct fuse_file_info *fi);
+void nsm_op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
+                 struct fuse_file_info *fi);
+void nsm_op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size, off_t off,
+                  struct fuse_file_info *fi);
+void nsm_op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t off, off_t len,
+                      struct fuse_file_info *fi);
+void nsm_op_lseek(fuse_req_t req, fuse_ino_t node, off_t off, int whence,
+                  struct fuse_file_info *fi);
+void nsm_op_copy_file_range(fuse_req_t req, fuse_ino_t node_in, off_t off_in,
+                            struct fuse_file_info *fi_in, fuse_ino_t node_out, off_t off_out,
+                            struct fuse_file_info *fi_out, size_t len, int flags);
+
+/* directories.c */
+void nsm_op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
+void nsm_op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
+                    struct fuse_file_info *fi);
+void nsm_op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
+                        struct fuse_file_info *fi);
+void nsm_op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
+void nsm_op_fsyncdir(fuse_req_t req, fuse_ino_t node, int datasync, struct fuse_file_info *fi);
+
+/* xattrs.c */
+void nsm_op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value,
+                     size_t size, int flags);
+void nsm_op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size);
+void nsm_op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size);
+void nsm_op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name);
+
+/* inode-flags.c */
+void nsm_op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned cmd, void *arg,
+                  struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_size,
+                  size_t out_size);
+
+/* file-locks.c */
+void nsm_op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct flock *lock);
+void nsm_op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct flock *lock,
+                  int sleep);
+void nsm_op_flock(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, int op);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Extended attributes. Those that hold ids are shifted. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/ops/ops.h"
+#include "fs/view/resolve.h"
+
+enum kind { KIND_PLAIN, KIND_ACL, KIND_FILE_CAPS };
+
+static enum kind kind_of(const char *name)
+{
+        if (strcmp(name, "system.posix_acl_access") == 0 ||
+            strcmp(name, "system.posix_acl_default") == 0)
+                return KIND_ACL;
+        return strcmp(name, "security.capability") == 0 ? KIND_FILE_CAPS : KIND_PLAIN;
+}
+
+static ssize_t shift(const struct nsm_view *view, enum kind kind, enum nsm_id_direction direction,
+                     void *value, size_t size)
+{
+        if (kind == KIND_ACL)
+                return nsm_ids_shift_acl(&view->config.ids, direction, value, size);
+        if (kind == KIND_FILE_CAPS)
+                return nsm_ids_shift_file_caps(&view->config.ids, direction, value, size);
+        return (ssize_t)size;
+}
+
+/* An O_PATH descriptor to act on by nsm_fd_path(). */
+static int hold(struct nsm_view *view, fuse_ino_t node, int *ret_fd)
+{
+        return nsm_thread_get(view) ? nsm_node_open(view, node, O_PATH, ret_fd, NULL) : -errno;
+}
+
+/* Replies with a value, or with its size when that was asked (@room 0). */
+static void reply_value(fuse_req_t req, ssize_t n, const char *value, size_t room)
+{
+        if (n >= 0 && room && (size_t)n > room)
+                n = -ERANGE;
+        if (n < 0)
+                nsm_reply(req, (int)n);
+        else if (room)
+                fuse_reply_buf(req, value, (size_t)n);
+        else
+                fuse_reply_xattr(req, (size_t)n);
+}
+
+/* Values with ids change their size, so they are read whole even for that. */
+static ssize_t get_value(struct nsm_view *view, fuse_ino_t node, const char *name, char *buffer,
+                         size_t size)
+{
+        enum kind kind = kind_of(name);
+        cleanup_fd int fd = -1;
+
+        int r = hold(view, node, &fd);
+        if (r < 0)
+                return r == -EXDEV ? -ENODATA : r;
+        ssize_t n = getxattr(nsm_fd_path(fd).text, name, buffer, size);
+        if (n < 0)
+                return -errno;
+        return size ? shift(view, kind, NSM_ID_OUTWARD, buffer, (size_t)n) : n;
+}
+
+void nsm_op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
+{
+        struct nsm_view *view = nsm_view_of(req);
+        struct nsm_thread *thread = nsm_thread_get(view);
+        size_t room = size;
+
+        if (kind_of(name) != KIND_PLAIN || size > NSM_XATTR_BYTES_MAX)
+                room = NSM_XATTR_BYTES_MAX;
+        char *buffer = thread ? nsm_thread_buffer(thread, room) : NULL;
+        if (!thread || (room && !buffer)) {
+                nsm_reply(req, -ENOMEM);
+                return;
+        }
+        reply_value(req, get_value(view, node, name, buffer, room), buffer, size);
+}
+
+void nsm_op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
+{
+        struct nsm_view *view = nsm_view_of(req);
+        struct nsm_thread *thread = nsm_thread_get(view);
+        size_t room = size > NSM_XATTR_BYTES_MAX ? NSM_XATTR_BYTES_MAX : size;
+        char *buffer = thread && room ? nsm_thread_buffer(thread, room) : NULL;
+        cleanup_fd int fd = -1;
+
+        ssize_t n = room && !buffer ? -ENOMEM : hold(view, node, &fd);
+        if (n == 0) {
+                n = listxattr(nsm_fd_path(fd).text, buffer, room);
+                if (n < 0)
+                        n = -errno;
+        } else if (n == -EXDEV) {
+                n = 0;
+        }
+        reply_value(req, n, buffer, size);
+}
+
+/*
+ * The storage takes S_ISGID off a file whose group the caller of an ACL change
+ * is not in. A caller from outside the map is the host's root: its bits stay.
+ */
+static int become_for_acl(fuse_req_t req, struct nsm_thread *thread)
+{
+        struct nsm_caller caller = nsm_caller_of(req);
+        int r = nsm_caller_become(nsm_view_of(req), thread, &caller);
+
+        return r == 0 || r == -EOVERFLOW ? nsm_thread_keep_set_ids(thread, r != 0) : r;
+}
+
+static int set_value(fuse_req_t req, fuse_ino_t node, const char *name, const char *value,
+                     size_t size, int flags)
+{
+        struct nsm_view *view = nsm_view_of(req);
+        struct nsm_thread *thread = nsm_thread_get(view);
+        enum kind kind = kind_of(name);
+        cleanup_fd int fd = -1;
+
+        if (!thread)
+                return -errno;
+        if (view->config.read_only)
+                return -EROFS;
+        if (size > NSM_XATTR_BYTES_MAX)
+                return -E2BIG;
+        size_t room = size > NSM_FILE_CAPS_SIZE_MAX ? size : NSM_FILE_CAPS_SIZE_MAX;
+        char *copy = nsm_thread_buffer(thread, room);
+        if (!copy)
+                return -ENOMEM;
+        memcpy(copy, value, size);
+        ssize_t n = shift(view, kind, NSM_ID_INWARD, copy, size);
+        int r = n < 0 ? (int)n : hold(view, node, &fd);
+        if (r == 0 && kind == KIND_ACL)
+                r = become_for_acl(req, thread);
+        if (r == 0 && setxattr(nsm_fd_path(fd).text, name, copy, (size_t)n, flags) < 0)
+                r = -errno;
+        return r;
+}
+
+void nsm_op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value,
+                     size_t size, int flags)
+{
+        nsm_reply(req, set_value(req, node, name, value, size, flags));
+}
+
+void nsm_op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
+{
+        struct nsm_view *view = nsm_view_of(req);
+        cleanup_fd int fd = -1;
+
+        int r = view->config.read_only ? -EROFS : hold(view, node, &fd);
+        if (r == 0 && removexattr(nsm_fd_path(fd).text, name) < 0)
+                r = -errno;
+        nsm_reply(req, r);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fs/view/entries.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/view/pins.h"
+#include "fs/view/resolve.h"
+
+int nsm_entry_check_name(const char *name)
+{
+        size_t len = strlen(name);
+
+        if (len == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strchr(name, '/'))
+                return -EINVAL;
+        return len > NSM_FILE_NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+int nsm_caller_become(struct nsm_view *view, struct nsm_thread *thread,
+                      const struct nsm_caller *caller)
+{
+        uint32_t uid, gid;
+
+        int r = nsm_ids_store(&view->config.ids.uids, caller->uid, &uid);
+        if (r == 0)
+                r = nsm_ids_store(&view->config.ids.gids, caller->gid, &gid);
+        if (r == 0)
+                r = nsm_thread_become(thread, uid, gid);
+        if (r == 0)
+                nsm_thread_set_umask(thread, caller->umask);
+        return r;
+}
+
+/* Counts a lookup of what was found or made as @name (NULL: without one). */
+static int note(struct nsm_view *view, uint64_t parent, const char *name, const struct statx *stx,
+                struct nsm_entry *ret)
+{
+        struct nsm_identity identity;
+        uint32_t node;
+
+        nsm_view_identify(view, stx, &identity);
+        pthread_mutex_lock(&view->lock);
+        int r = nsm_table_remember(&view->table, &identity, (uint32_t)parent, name, &node);
+        if (r == 0) {
+                ret->node = node;
+                ret->generation = nsm_table_get(&view->table, node)->generation;
+        }
+        pthread_mutex_unlock(&view->lock);
+        if (r == 0)
+                nsm_view_show(view, stx, &ret->attr);
+        return r;
+}
+
+static int note_at(struct nsm_view *view, int dir_fd, uint64_t parent, const char *name,
+                   struct nsm_entry *ret)
+{
+        struct statx stx;
+
+        int r = nsm_statx(dir_fd, name, &stx);
+        return r < 0 ? r : note(view, parent, name, &stx, ret);
+}
+
+int nsm_entry_lookup_at(struct nsm_view *view, int dir_fd, uint64_t parent, const char *name,
+                        struct nsm_entry *ret)
+{
+        int r = nsm_entry_check_name(name);
+
+        return r < 0 ? r : note_at(view, dir_fd, parent, name, ret);
+}
+
+int nsm_entry_lookup(struct nsm_view *view, uint64_t parent, const char *name,
+                     struct nsm_entry *ret)
+{
+        cleanup_nsm_dir struct nsm_dir dir = { 0 };
+
+        int r = nsm_dir_get(view, parent, &dir);
+        if (r == -EXDEV)
+                return -ENOENT; /* a foreign directory is shown empty */
+        return r < 0 ? r : nsm_entry_lookup_at(view, dir.fd, parent, name, ret);
+}
+
+void nsm_entry_forget(struct nsm_view *view, uint64_t node, uint64_t n)
+{
+        pthread_mutex_lock(&view->lock);
+        nsm_table_forget(&view->table, node, n);
+        pthread_mutex_unlock(&view->lock);
+}
+
+/* All that comes before something is made: the directory, and the thread's credentials. */
+static int prepare(struct nsm_view *view, uint64_t parent, const char *name, mode_t mode,
+                   const struct nsm_caller *caller, struct nsm_dir *ret)
+{
+        struct nsm_thread *thread = nsm_thread_get(view);
+
+        if (!thread)
+                return -errno;
+        if (view->config.read_only)
+                return -EROFS;
+        int r = nsm_entry_check_name(name);
+        if (r == 0)
+                r = nsm_dir_get(view, parent, ret);
+        if (r == 0)
+                r = nsm_caller_become(view, thread, caller);
+        /* The kernel has taken the bits away that this caller may not set. */
+        if (r == 0)
+                r = nsm_thread_keep_set_ids(thread, mode & (S_ISUID | S_ISGID));
+        return r;
+}
+
+static bool may_make(const struct nsm_view *view, const struct nsm_make *make)
+{
+        if (S_ISCHR(make->mode) && make->rdev == 0)
+                return true; /* a whiteout of overlayfs, which opens nothing */
+        return view->config.devices || !(S_ISCHR(make->mode) || S_ISBLK(make->mode));
+}
+
+int nsm_entry_make(struct nsm_view *view, uint64_t parent, const char *name,
+                   const struct nsm_make *make, const struct nsm_caller *caller,
+                   struct nsm_entry *ret)
+{
+        cleanup_nsm_dir struct nsm_dir dir = { 0 };
+
+        int r = prepare(view, parent, name, make->mode, caller, &dir);
+        if (r < 0)
+                return r;
+        if (!may_make(view, make))
+                return -EPERM;
+        if (S_ISDIR(make->mode))
+                r = mkdirat(dir.fd, name, make->mode & ~S_IFMT);
+        else if (S_ISLNK(make->mode))
+                r = symlinkat(make->target, dir.fd, name);
+        else
+                r = mknodat(dir.fd, name, make->mode, make->rdev);
+        return r < 0 ? -errno : note_at(view, dir.fd, parent, name, ret);
+}
+
+int nsm_data_flags(int flags)
+{
+        /*
+         * Not O_APPEND: pages of a mapping are written back through any open
+         * file, at their own offset. Not O_DIRECT: the worker's buffers are
+         * not aligned, and the kernel does what the caller means by it.
+         */
+        return (flags & (O_ACCMODE | O_SYNC | O_DSYNC | O_NOATIME)) | O_NOFOLLOW | O_NONBLOCK |
+               O_CLOEXEC | O_NOCTTY;
+}
+
+/* A name that is there already when a file is to be made without O_EXCL. */
+static int open_existing(struct nsm_view *view, uint64_t parent, const char *name, int dir_fd,
+                         int flags, struct nsm_entry *ret, int *ret_fd)
+{
+        struct statx stx;
+
+        int r = nsm_statx(dir_fd, name, &stx);
+        if (r < 0)
+                return r;
+        if (!S_ISREG(stx.stx_mode))
+                return S_ISDIR(stx.stx_mode) ? -EISDIR : -EEXIST;
+        cleanup_fd int fd = openat(dir_fd, name, nsm_data_flags(flags));
+        if (fd < 0)
+                return -errno;
+        r = nsm_statx(fd, "", &stx);
+        if (r == 0 && !S_ISREG(stx.stx_mode))
+                r = -ESTALE;
+        if (r == 0 && (flags & O_TRUNC)) {
+                r = ftruncate(fd, 0) < 0 ? -errno : nsm_statx(fd, "", &stx);
+        }
+        if (r == 0)
+                r = note(view, parent, name, &stx, ret);
+        if (r == 0)
+                *ret_fd = nsm_take_fd(&fd);
+        return r;
+}
+
+int nsm_entry_create(struct nsm_view *view, uint64_t parent, const char *name, mode_t mode,
+                     int flags, const struct nsm_caller *caller, struct nsm_entry *ret,
+                     int *ret_fd)
+{
+        cleanup_nsm_dir struct nsm_dir dir = { 0 };
+        struct statx stx;
+
+        int r = prepare(view, parent, name, mode, caller, &dir);
+        if (r < 0)
+                return r;
+        cleanup_fd int fd = openat(dir.fd, name, nsm_data_flags(flags) | O_CREAT | O_EXCL,
+                                   mode & ~S_IFMT);
+        if (fd < 0 && errno == EEXIST && !(flags & O_EXCL))
+                return open_existing(view, parent, name, dir.fd, flags, ret, ret_fd);
+        if (fd < 0)
+                return -errno;
+        r = nsm_statx(fd, "", &stx);
+        if (r == 0)
+                r = note(view, parent, name, &stx, ret);
+        if (r == 0)
+                *ret_fd = nsm_take_fd(&fd);
+        return r;
+}
+
+int nsm_entry_tmpfile(struct nsm_view *view, uint64_t parent, mode_t mode, int flags,
+                      const struct nsm_caller *caller, struct nsm_entry *ret, int *ret_fd)
+{
+        cleanup_nsm_dir struct nsm_dir dir = { 0 };
+        struct statx stx;
+
+        int r = prepare(view, parent, "tmpfile", mode, caller, &dir);
+        if (r < 0)
+                return r;
+        cleanup_fd int fd = openat(dir.fd, ".", (nsm_data_flags(flags) & ~O_NOFOLLOW) |
+                                                        O_TMPFILE | (flags & O_EXCL),
+                                   mode & ~S_IFMT);
+        if (fd < 0)
+                return -errno;
+        cleanup_fd int pin = open(nsm_fd_path(fd).text, O_PATH | O_CLOEXEC);
+        if (pin < 0)
+                return -errno;
+        r = nsm_statx(fd, "", &stx);
+        if (r == 0)
+                r = note(view, 0, NULL, &stx, ret);
+        if (r < 0)
+                return r;
+        r = nsm_pin(view, ret->node, &pin);
+        if (r < 0) {
+                nsm_entry_forget(view, ret->node, 1);
+                return r;
+        }
+        *ret_fd = nsm_take_fd(&fd);
+        return 0;
+}
+
+int nsm_entry_link(struct nsm_view *view, uint64_t node, uint64_t parent, const char *name,
+                   struct nsm_entry *ret)
+{
+        cleanup_nsm_dir struct nsm_dir dir = { 0 };
+        cleanup_fd int fd = -1;
+        struct statx stx;
+
+        if (!nsm_thread_get(view))
+                return -errno;
+        if (view->config.read_only)
+                return -EROFS;
+        int r = nsm_entry_check_name(name);
+        if (r == 0)
+                r = nsm_node_open(view, node, O_PATH, &fd, NULL);
+        if (r == 0)
+                r = nsm_dir_get(view, parent, &dir);
+        if (r < 0)
+                return r;
+        if (linkat(AT_FDCWD, nsm_fd_path(fd).text, dir.fd, name, AT_SYMLINK_FOLLOW) < 0)
+                return -errno;
+        r = nsm_statx(fd, "", &stx);
+        return r < 0 ? r : note(view, parent, name, &stx, ret);
+}

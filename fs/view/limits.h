@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The bounds on what a tenant can make a worker hold, beside those in table.h
+ * and names.h. Shares of descriptors are parts of RLIMIT_NOFILE. Pure.
+ */
+#ifndef NSM_VIEW_LIMITS_H
+#define NSM_VIEW_LIMITS_H
+
+#include <stdint.h>
+
+/* Threads that answer requests, and threads that wait for a file lock. */
+#define NSM_THREADS_MAX 16
+#define NSM_LOCK_WAITERS_MAX 64
+
+/* Bytes of one write, read or directory reply (max_write). */
+#define NSM_REQUEST_BYTES_MAX ((uint32_t)1 << 20)
+
+/* Requests that the kernel queues in the background (max_background). */
+#define NSM_REQUESTS_BACKGROUND_MAX 64
+
+/* Bytes of one extended attribute, or of a list of names (XATTR_SIZE_MAX). */
+#define NSM_XATTR_BYTES_MAX 65536
+
+/* Records on the way up to a known directory: a deeper path is ESTALE. */
+#define NSM_DEPTH_MAX 65536
+
+struct nsm_limits {
+        uint32_t directories; /* directories held open to find names below them */
+        uint32_t pins;        /* inodes without a name, held until they are forgotten */
+        uint32_t handles;     /* open files and directories, and owners of locks */
+};
+
+/* Divides the descriptors that a process may have. */
+struct nsm_limits nsm_limits_divide(uint64_t descriptors);
+
+#endif

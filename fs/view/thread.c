@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fs/view/thread.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/sys.h"
+#include "fs/view/view.h"
+
+#define FSETID_BIT ((uint64_t)1 << CAP_FSETID)
+
+void nsm_thread_free(void *thread)
+{
+        struct nsm_thread *t = thread;
+
+        if (t)
+                free(t->buffer);
+        free(t);
+}
+
+struct nsm_thread *nsm_thread_get(struct nsm_view *view)
+{
+        struct nsm_thread *known = pthread_getspecific(view->thread_key);
+
+        if (known)
+                return known;
+        cleanup_free struct nsm_thread *t = calloc(1, sizeof *t);
+        if (!t)
+                return NULL;
+        if (unshare(CLONE_FS) < 0 || fchdir(view->proc_fd) < 0)
+                return NULL;
+        t->umask = umask(0);
+        umask(t->umask);
+        t->uid = geteuid();
+        t->gid = getegid();
+        int r = nsm_sys_get_capabilities(&t->caps);
+        if (r == 0) {
+                t->fsetid = true;
+                r = nsm_thread_keep_set_ids(t, false);
+        }
+        if (r == 0)
+                r = -pthread_setspecific(view->thread_key, t);
+        if (r < 0) {
+                errno = -r;
+                return NULL;
+        }
+        return nsm_take_ptr(t);
+}
+
+int nsm_thread_become(struct nsm_thread *thread, uid_t uid, gid_t gid)
+{
+        if (thread->uid == uid && thread->gid == gid)
+                return 0;
+        int r = nsm_sys_set_fsids(uid, gid);
+        /* After a failure nobody knows which of the two took: set both next time. */
+        thread->uid = r < 0 ? NSM_ID_INVALID : uid;
+        thread->gid = r < 0 ? NSM_ID_INVALID : gid;
+        return r;
+}
+
+void nsm_thread_set_umask(struct nsm_thread *thread, mode_t mask)
+{
+        if (thread->umask != mask)
+                umask(mask);
+        thread->umask = mask;
+}
+
+int nsm_thread_keep_set_ids(struct nsm_thread *thread, bool keep)
+{
+        if (thread->fsetid == keep)
+                return 0;
+        uint64_t effective = keep ? thread->caps : thread->caps & ~FSETID_BIT;
+        int r = nsm_sys_set_capabilities(effective, thread->caps);
+        if (r == 0)
+                thread->fsetid = keep;
+        return r;
+}
+
+char *nsm_thread_buffer(struct nsm_thread *thread, size_t size)
+{
+        if (size <= thread->buffer_size)
+                return thread->buffer;
+        size_t rounded = (size + 4095) / 4096 * 4096;
+        nsm_thread_trim(thread);
+        thread->buffer = malloc(rounded);
+        if (thread->buffer)
+                thread->buffer_size = rounded;
+        return thread->buffer;
+}
+
+void nsm_thread_trim(struct nsm_thread *thread)
+{
+        free(nsm_take_ptr(thread->buffer));
+        thread->buffer_size = 0;
+}
+
+struct nsm_fd_path nsm_fd_path(int fd)
+{
+        struct nsm_fd_path path;
+
+        snprintf(path.text, sizeof path.text, "%d", fd);
+        return path;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a thread of a view has of its own: file system ids, umask, working
+ * directory, and a buffer. The working directory is the private procfs's
+ * /proc/self/fd, so that a relative path "12" is whatever descriptor 12 is;
+ * unshare(CLONE_FS) makes it and the umask the thread's.
+ */
+#ifndef NSM_VIEW_THREAD_H
+#define NSM_VIEW_THREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct nsm_view;
+
+struct nsm_thread {
+        uid_t uid; /* storage ids in force */
+        gid_t gid;
+        mode_t umask;
+        bool fsetid;       /* whether CAP_FSETID is in the effective set */
+        uint64_t caps;     /* permitted; what is effective but for CAP_FSETID */
+        char *buffer;      /* owned, see nsm_thread_buffer() */
+        size_t buffer_size;
+};
+
+/* Decimal text of a descriptor: its path in the thread's working directory. */
+struct nsm_fd_path {
+        char text[12];
+};
+
+/* The calling thread's own, made on first use. NULL and errno when it cannot be. */
+struct nsm_thread *nsm_thread_get(struct nsm_view *view);
+
+/* Pthread-key destructor. */
+void nsm_thread_free(void *thread);
+
+/* From here on the thread creates as this owner, given as storage ids. 0 or -errno. */
+int nsm_thread_become(struct nsm_thread *thread, uid_t uid, gid_t gid);
+
+/* From here on the thread creates with this umask. */
+void nsm_thread_set_umask(struct nsm_thread *thread, mode_t mask);
+
+/*
+ * Whether set-id bits stay (CAP_FSETID): off for whatever a tenant writes, so
+ * that the storage strips them; on where the kernel has decided already. 0 or -errno.
+ */
+int nsm_thread_keep_set_ids(struct nsm_thread *thread, bool keep);
+
+/* Room for @size bytes, the thread's until its next call. NULL: no memory. */
+char *nsm_thread_buffer(struct nsm_thread *thread, size_t size);
+
+/* Gives the memory of the buffer back. */
+void nsm_thread_trim(struct nsm_thread *thread);
+
+struct nsm_fd_path nsm_fd_path(int fd);
+
+#endif
