@@ -84,7 +84,8 @@ int main(int argc, char **argv)
         int mapped[2], status, r;
         pid_t pid;
 
-        if (argc < 4 || nsm_parse_u32(argv[1], &host_id) < 0 || nsm_parse_u32(argv[2], &count) < 0) {
+        if (argc < 4 || nsm_parse_u32(argv[1], &host_id) < 0 ||
+            nsm_parse_u32(argv[2], &count) < 0) {
                 fprintf(stderr, "usage: launcher HOST-ID COUNT COMMAND [ARGUMENT...]\n");
                 return 2;
         }
