@@ -36,8 +36,8 @@ enum nsm_job {
 enum nsm_step {
         NSM_STEP_NONE,
         NSM_STEP_BEGIN,     /* helper: before anything */
-        NSM_STEP_SCRATCH,   /* helper: a mount namespace of its own is made */
         NSM_STEP_SCAN,      /* helper: table and processes of the container were looked at */
+        NSM_STEP_SCRATCH,   /* helper: a mount namespace of its own is made */
         NSM_STEP_JOIN,      /* joiner: in the container's user namespace */
         NSM_STEP_LOCK,      /* joiner: mounts copied across the user namespace */
         NSM_STEP_ASSEMBLE,  /* joiner: the new root is complete, still apart */
@@ -59,6 +59,7 @@ struct nsm_fault {
         enum nsm_step kill_joiner_at; /* SIGKILL for the process in the container */
         enum nsm_step kill_helper_at; /* SIGKILL for the one outside */
         enum nsm_step hang_at;        /* waits for ever, as a tenant could make it */
+        bool old_kernel;              /* does without what came after Linux 6.1 */
 };
 
 struct nsm_request {

@@ -6,8 +6,12 @@
 #ifndef NSM_MOUNTNS_HOLDERS_H
 #define NSM_MOUNTNS_HOLDERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#include "fs/base/error.h"
 
 /* More are counted, not listed: a tenant chooses how many there are. */
 #define NSM_HOLDERS_MAX 64
@@ -26,5 +30,22 @@ struct nsm_holders {
         size_t total; /* found */
         struct nsm_holder list[NSM_HOLDERS_MAX];
 };
+
+/* Adds one thing that @pid holds; a process that holds several is listed once. */
+void nsm_holders_add(struct nsm_holders *holders, int proc, pid_t pid, const char *fmt, ...)
+        __attribute__((format(printf, 4, 5)));
+
+/* "12 (sh): working directory /srv; 14 (cat): descriptor 5 and 3 more", cut to @size. */
+void nsm_holders_describe(const struct nsm_holders *holders, char *buffer, size_t size);
+
+/*
+ * Who keeps the mount @mount_id of a superblock @device busy: by root or
+ * working directory, descriptors, mappings. All processes of the host are
+ * looked at that are in the mount namespace @mount_namespace or in, or below,
+ * the user namespace @user_namespace; with 0 for both, simply all.
+ */
+int nsm_holders_find_users(int proc, uint64_t mount_namespace, uint64_t user_namespace,
+                           uint64_t mount_id, dev_t device, struct nsm_holders *ret,
+                           struct nsm_error *err);
 
 #endif

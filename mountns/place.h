@@ -38,6 +38,9 @@ struct nsm_presence {
 int nsm_place_check(const struct nsm_place *places, size_t n, bool want_pids,
                     struct nsm_presence *ret, struct nsm_error *err);
 
+/* Fills in the mount namespace of the calling process. @proc: nsm_proc_open(). */
+void nsm_place_of_self(int proc, struct nsm_place *place);
+
 /*
  * The processes in one mount namespace, sorted; *ret is the caller's to free.
  * Returns how many, or a negative errno. Host's namespaces; never waits.

@@ -9,6 +9,7 @@
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static long result(long r)
@@ -77,16 +78,62 @@ int nsm_sys_set_thread_ids(uid_t uid, gid_t gid)
         return (int)r;
 }
 
-int nsm_sys_mount_id(int dirfd, const char *path, int flags, uint64_t *ret)
+static int mount_id(int dirfd, const char *path, int flags, unsigned mask, uint64_t *ret)
 {
         struct statx stx;
 
-        if (statx(dirfd, path, flags | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) < 0)
+        if (statx(dirfd, path, flags | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, mask, &stx) < 0)
                 return -errno;
-        if (!(stx.stx_mask & STATX_MNT_ID))
+        if (!(stx.stx_mask & mask))
                 return -EOPNOTSUPP;
         *ret = stx.stx_mnt_id;
         return 0;
+}
+
+int nsm_sys_mount_id(int dirfd, const char *path, int flags, uint64_t *ret)
+{
+        return mount_id(dirfd, path, flags, STATX_MNT_ID, ret);
+}
+
+int nsm_sys_unique_mount_id(int dirfd, const char *path, int flags, uint64_t *ret)
+{
+        return mount_id(dirfd, path, flags, STATX_MNT_ID_UNIQUE, ret);
+}
+
+/* linux/mount.h of kernel 6.11; the reply's fixed part is larger than what we ask for. */
+struct statmount_request {
+        uint32_t size;
+        uint32_t spare;
+        uint64_t mount_id;
+        uint64_t mask;
+        uint64_t namespace_id;
+};
+
+struct statmount_reply {
+        uint32_t size;
+        uint32_t options;
+        uint64_t mask;
+        uint32_t device_major;
+        uint32_t device_minor;
+        uint64_t rest[512];
+};
+
+int nsm_sys_statmount_device(uint64_t namespace_id, uint64_t id, dev_t *ret)
+{
+        enum { STATMOUNT_NUMBER = 457, SB_BASIC = 1 };
+        struct statmount_request request = { .size = sizeof request, .mount_id = id,
+                                             .mask = SB_BASIC, .namespace_id = namespace_id };
+        struct statmount_reply reply = { 0 };
+        long r = result(syscall(STATMOUNT_NUMBER, &request, &reply, sizeof reply, 0));
+
+        if (r == 0)
+                *ret = makedev(reply.device_major, reply.device_minor);
+        return (int)r;
+}
+
+int nsm_sys_kcmp(pid_t a, pid_t b, int type)
+{
+        return (int)result(syscall(SYS_kcmp, a, b, type, 0, 0));
 }
 
 int nsm_sys_set_capabilities(uint64_t effective, uint64_t permitted)

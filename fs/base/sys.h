@@ -15,6 +15,9 @@
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID 0x00001000U
 #endif
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x00004000U
+#endif
 
 /* openat2(2). Adds O_CLOEXEC. @resolve: RESOLVE_*. Returns a descriptor. */
 int nsm_sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
@@ -40,6 +43,23 @@ int nsm_sys_set_thread_ids(uid_t uid, gid_t gid);
 
 /* The mount's id (STATX_MNT_ID, as in mountinfo) of what @path names below @dirfd. */
 int nsm_sys_mount_id(int dirfd, const char *path, int flags, uint64_t *ret);
+
+/*
+ * The same as a number that is never used again (STATX_MNT_ID_UNIQUE, Linux
+ * 6.8); -EOPNOTSUPP before.
+ */
+int nsm_sys_unique_mount_id(int dirfd, const char *path, int flags, uint64_t *ret);
+
+/*
+ * statmount(2), Linux 6.11: whether the mount with the unique number @mount_id
+ * is in the mount namespace with the unique number @namespace_id, and the
+ * device of its superblock. -ENOENT: it is not; -ENOSYS or -EINVAL: the kernel
+ * is older.
+ */
+int nsm_sys_statmount_device(uint64_t namespace_id, uint64_t mount_id, dev_t *ret);
+
+/* kcmp(2): 0 when two tasks share the resource @type (KCMP_*), positive when not. */
+int nsm_sys_kcmp(pid_t a, pid_t b, int type);
 
 /*
  * capset(2) for the calling thread: the effective and permitted sets as bit

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Footholds: what would let a tenant go on using the tree that its container
+ * leaves when it gets another root. pivot_root(2) takes those along whose root
+ * and working directory are the old root itself; everybody else stays.
+ */
+#ifndef NSM_MOUNTNS_FOOTHOLDS_H
+#define NSM_MOUNTNS_FOOTHOLDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fs/base/error.h"
+#include "mountns/holders.h"
+#include "mountns/table.h"
+#include "mountns/target.h"
+
+struct nsm_footholds {
+        int proc;                        /* the host's, borrowed */
+        const struct nsm_target *target; /* borrowed */
+        pid_t except;                    /* the joiner, or 0 */
+        uint64_t old_root;               /* mount id of the root that is left */
+        dev_t old_device;                /* of its superblock */
+        /*
+         * NULL before the pivot: then root and working directory must be the
+         * old root itself, and no directory may be open. After it, the table as
+         * the new root has it: all that is in it and not below the old root is
+         * harmless.
+         */
+        const struct nsm_table *pivoted;
+        pid_t *members; /* processes of the namespace that the last scan met; owned */
+        size_t n_members;
+};
+
+/*
+ * One scan over all processes of the host. *ret is filled anew. The tenant's
+ * processes in further mount namespaces count, when those have the old root.
+ * Returns 1 when the scan met a process of the namespace that the one before
+ * did not (the first scan always does): it may have come from one that was not
+ * looked at, so scan again. 0 when not, or a negative errno. Asks no
+ * filesystem of the tenant.
+ */
+int nsm_footholds_scan(struct nsm_footholds *query, struct nsm_holders *ret, struct nsm_error *err);
+
+void nsm_footholds_clear(struct nsm_footholds *query);
+
+#define cleanup_footholds __attribute__((cleanup(nsm_footholds_clear)))
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A graft as the container's root: the joiner's part. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/sys.h"
+#include "mountns/api.h"
+#include "mountns/joiner.h"
+
+/* The whole root, in the joiner's copy of the scratch namespace. A detached tree or -errno. */
+static int assemble(struct nsm_joiner *j, struct nsm_error *err)
+{
+        const struct nsm_target *target = j->request->target;
+        cleanup_fd int root = -1, tree = -1;
+
+        /* sysfs shows the network namespace of who mounts it, mqueue the ipc namespace. */
+        if (j->request->api &&
+            ((target->owned[NSM_NAMESPACE_NET] &&
+              setns(target->namespaces[NSM_NAMESPACE_NET], CLONE_NEWNET) < 0) ||
+             (target->owned[NSM_NAMESPACE_IPC] &&
+              setns(target->namespaces[NSM_NAMESPACE_IPC], CLONE_NEWIPC) < 0)))
+                return nsm_error_set(err, -errno, "cannot join the container's namespaces: %s",
+                                     strerror(errno));
+        root = open(NSM_SCRATCH_VIEW, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0)
+                return nsm_error_set(err, -errno, "cannot open the view: %s", strerror(errno));
+        if (j->request->api)
+                nsm_api_mount(j, root);
+        tree = open_tree(AT_FDCWD, NSM_SCRATCH_VIEW,
+                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        if (tree < 0)
+                return nsm_error_set(err, -errno, "cannot clone the new root: %s",
+                                     strerror(errno));
+        return nsm_take_fd(&tree);
+}
+
+static int set_private(int fd)
+{
+        struct mount_attr attr = { .propagation = MS_PRIVATE };
+
+        return mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0 ? -errno : 0;
+}
+
+/*
+ * pivot_root(2) wants the mount below the new root not to be shared. Making
+ * the old root private would be seen, and could not be taken back exactly. So
+ * an empty mount comes between: it is mounted on the shared root, made private,
+ * and leaves together with it. A peer of it is kept until then: with that its
+ * propagation can be given back, so that unmounting it reaches all copies.
+ */
+static int set_anchor(struct nsm_joiner *j, int root, int *ret_anchor, struct nsm_error *err)
+{
+        struct nsm_record record = { .kind = NSM_RECORD_ANCHOR };
+        cleanup_fd int peer = -1, anchor = -1;
+        int r;
+
+        anchor = nsm_api_new_mount("tmpfs", "mode=0555,size=4k,nr_inodes=2",
+                                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+        r = anchor < 0 ? anchor : nsm_sys_mount_id(anchor, "", AT_EMPTY_PATH, &record.number);
+        if (r < 0)
+                return nsm_error_set(err, r, "cannot make a tmpfs: %s", strerror(-r));
+        r = nsm_joiner_say(j, &record, &anchor, 1, err);
+        if (r < 0)
+                return r;
+        if (move_mount(anchor, "", root, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+                return nsm_error_set(err, -errno, "cannot mount onto the shared root: %s",
+                                     strerror(errno));
+        peer = open_tree(anchor, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        if (peer < 0)
+                return nsm_error_set(err, -errno, "cannot clone a mount: %s", strerror(errno));
+        record = (struct nsm_record){ .kind = NSM_RECORD_GROUP };
+        r = nsm_joiner_say(j, &record, &peer, 1, err);
+        if (r < 0)
+                return r;
+        r = set_private(anchor);
+        if (r < 0)
+                return nsm_error_set(err, r, "cannot make a mount private: %s", strerror(-r));
+        *ret_anchor = nsm_take_fd(&anchor);
+        return 0;
+}
+
+/* The exchange itself, in the container's mount namespace. */
+static int exchange(struct nsm_joiner *j, int tree, struct nsm_error *err)
+{
+        cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), anchor = -1;
+        int r;
+
+        if (root < 0)
+                return nsm_error_set(err, -errno, "cannot open the container's root: %s",
+                                     strerror(errno));
+        r = nsm_joiner_intend(j, tree, root, "/", err);
+        if (r == 0)
+                r = nsm_joiner_step(j, NSM_STEP_ENTER, err);
+        if (r == 0 && j->root_is_shared)
+                r = set_anchor(j, root, &anchor, err);
+        if (r == 0)
+                r = nsm_joiner_step(j, NSM_STEP_ANCHOR, err);
+        if (r < 0)
+                return r;
+        if (move_mount(tree, "", anchor >= 0 ? anchor : root, "",
+                       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+                return nsm_error_set(err, -errno, "cannot mount the new root: %s",
+                                     strerror(errno));
+        r = nsm_joiner_step(j, NSM_STEP_MOVE, err);
+        if (r < 0)
+                return r;
+        if (fchdir(tree) < 0)
+                return nsm_error_set(err, -errno, "cannot enter the new root: %s",
+                                     strerror(errno));
+        r = nsm_sys_pivot_root(".", ".");
+        if (r < 0)
+                return nsm_error_set(err, r,
+                                     "the kernel does not exchange the roots (%s): the "
+                                     "container's root is no mount of its own, or stands on a "
+                                     "shared one; start the container on a directory made by "
+                                     "`nsmount mount` instead", strerror(-r));
+        return nsm_joiner_step(j, NSM_STEP_PIVOT, err);
+}
+
+int nsm_pivot_run(struct nsm_joiner *j, struct nsm_error *err)
+{
+        cleanup_fd int tree = -1;
+        int r = nsm_joiner_enter_user(j, err);
+
+        if (r == 0)
+                r = nsm_joiner_step(j, NSM_STEP_JOIN, err);
+        if (r < 0)
+                return r;
+        /* The copy crosses into another user namespace: the kernel locks the flags. */
+        if (unshare(CLONE_NEWNS) < 0)
+                return nsm_error_set(err, -errno, "cannot copy the mounts: %s", strerror(errno));
+        r = nsm_joiner_step(j, NSM_STEP_LOCK, err);
+        tree = r == 0 ? assemble(j, err) : r;
+        if (tree < 0)
+                return tree;
+        r = nsm_joiner_step(j, NSM_STEP_ASSEMBLE, err);
+        if (r == 0)
+                r = nsm_joiner_enter_mounts(j, err);
+        if (r == 0)
+                r = exchange(j, tree, err);
+        if (r == 0)
+                r = nsm_joiner_ask(j, err); /* nobody keeps the old root? */
+        if (r < 0)
+                return r;
+        /* The working directory is the new root; what is unmounted is what stands on it. */
+        if (umount2(".", MNT_DETACH) < 0)
+                return nsm_error_set(err, -errno, "cannot unmount the old root: %s",
+                                     strerror(errno));
+        return nsm_joiner_step(j, NSM_STEP_DROP, err);
+}
