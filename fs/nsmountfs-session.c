@@ -18,6 +18,8 @@
 #define STACK_SIZE ((size_t)256 << 10)
 #define SIGNAL_WAKE SIGUSR1 /* takes a thread out of read(2) */
 #define SIGNAL_END SIGUSR2  /* a thread tells the main one that the session ended */
+#define STOP_ROUNDS 200 /* of waiting for requests in hand, each of: */
+#define STOP_ROUND_NSEC 10000000
 #define IDLE_SECONDS 5   /* without a request, after which memory is given back */
 #define QUIET_SECONDS 30 /* between looks while there is nothing to give back */
 
@@ -25,13 +27,13 @@ struct session {
         struct fuse_session *fuse;
         struct nsm_fs fs;
         struct nsm_session_start start; /* descriptors owned; -1 once told */
-        pthread_t main;
 
         pthread_mutex_t lock;
         /* below under @lock */
         pthread_cond_t changed;
         pthread_t ids[NSM_THREADS_MAX];
         bool running[NSM_THREADS_MAX];
+        bool reading[NSM_THREADS_MAX]; /* in read(2): a signal disturbs nothing */
         unsigned threads; /* that run */
         unsigned waiting; /* of them, in read(2) */
         unsigned trim;    /* generation: goes up when idle threads should give memory back */
@@ -69,7 +71,7 @@ static int start_thread(struct session *s)
                 free(start);
                 return r;
         }
-        s->running[slot] = true;
+        s->running[slot] = s->reading[slot] = true;
         s->threads++;
         s->waiting++;
         atomic_store_explicit(&s->fs.view->stats->threads, s->threads, memory_order_relaxed);
@@ -77,19 +79,20 @@ static int start_thread(struct session *s)
 }
 
 /* A request has come: sees to it that somebody waits for the next one. */
-static void leave_wait(struct session *s)
+static void leave_wait(struct session *s, unsigned slot)
 {
         pthread_mutex_lock(&s->lock);
+        s->reading[slot] = false;
         if (--s->waiting == 0 && s->threads < NSM_THREADS_MAX)
                 start_thread(s);
         pthread_mutex_unlock(&s->lock);
         atomic_fetch_add_explicit(&s->fs.view->stats->requests, 1, memory_order_relaxed);
 }
 
-/* Back to waiting; false when there are threads enough without this one. */
-static void enter_wait(struct session *s)
+static void enter_wait(struct session *s, unsigned slot)
 {
         pthread_mutex_lock(&s->lock);
+        s->reading[slot] = true;
         s->waiting++;
         pthread_mutex_unlock(&s->lock);
 }
@@ -142,16 +145,17 @@ static void *serve_thread(void *arg)
                 }
                 if (r <= 0)
                         break;
-                leave_wait(s);
+                leave_wait(s, start.slot);
                 fuse_session_process_buf(s->fuse, &buf);
-                enter_wait(s);
+                enter_wait(s, start.slot);
         }
         pthread_mutex_lock(&s->lock);
         if (r < 0 && s->result == 0)
                 s->result = r;
         pthread_mutex_unlock(&s->lock);
         fuse_session_exit(s->fuse);
-        pthread_kill(s->main, SIGNAL_END);
+        /* Not pthread_kill(): after a clone3(2) of our own the C library's thread id is stale. */
+        kill(getpid(), SIGNAL_END);
 out:
         free(buf.mem);
         end_thread(s, start.slot);
@@ -178,7 +182,7 @@ static void wake_nothing(int sig)
 static void wake_threads(struct session *s)
 {
         for (unsigned i = 0; i < NSM_THREADS_MAX; i++)
-                if (s->running[i])
+                if (s->running[i] && s->reading[i])
                         pthread_kill(s->ids[i], SIGNAL_WAKE);
 }
 
@@ -213,18 +217,22 @@ static void wait_for_end(struct session *s, const sigset_t *signals)
 /* Lets requests in hand end, for a moment; a storage that hangs holds nothing up. */
 static void stop_threads(struct session *s)
 {
-        struct timespec until;
-
         atomic_store_explicit(&s->fs.view->stats->state, NSM_WORKER_STOPPING,
                               memory_order_relaxed);
         fuse_session_exit(s->fuse);
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += 2;
         pthread_mutex_lock(&s->lock);
-        while (s->threads) {
+        /* Again and again: a signal just before read(2) is lost. */
+        for (unsigned i = 0; s->threads && i < STOP_ROUNDS; i++) {
+                struct timespec until;
+
                 wake_threads(s);
-                if (pthread_cond_timedwait(&s->changed, &s->lock, &until) == ETIMEDOUT)
-                        break;
+                clock_gettime(CLOCK_REALTIME, &until);
+                until.tv_nsec += STOP_ROUND_NSEC;
+                if (until.tv_nsec >= 1000000000) {
+                        until.tv_nsec -= 1000000000;
+                        until.tv_sec++;
+                }
+                pthread_cond_timedwait(&s->changed, &s->lock, &until);
         }
         pthread_mutex_unlock(&s->lock);
 }
@@ -272,7 +280,6 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
                 .fs = { .view = view, .policy = nsm_policy_for(view->config.coherence),
                         .on_ready = tell_ready },
                 .start = *start,
-                .main = pthread_self(),
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .changed = PTHREAD_COND_INITIALIZER,
         };

@@ -155,6 +155,8 @@ static int run_standalone(struct nsm_options *options, struct nsm_error *err)
         int ready[2];
         char byte;
 
+        /* What a shell left open must not keep this view's descriptors from their limits. */
+        close_range(STDERR_FILENO + 1, ~0U, 0);
         if (geteuid() != 0)
                 return nsm_error_set(err, -EPERM, "a view needs root's privilege: run nsmountfs "
                                      "as root");
