@@ -80,7 +80,7 @@ void nsm_op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size
                   struct fuse_file_info *fi)
 {
         struct nsm_fs *fs = nsm_fs_of(req);
-        int fd = prepare_change(fs->view, fi, fi->kill_suidgid);
+        int fd = prepare_change(fs->view, fi, nsm_op_strips_set_ids(fi));
 
         if (fd < 0) {
                 nsm_reply(req, fd);

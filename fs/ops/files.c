@@ -91,7 +91,7 @@ static int open_file(struct nsm_view *view, fuse_ino_t node, struct fuse_file_in
         if (!S_ISREG(stx.stx_mode))
                 return -ESTALE;
         if (fi->flags & O_TRUNC) {
-                r = nsm_thread_keep_set_ids(thread, !fi->kill_suidgid);
+                r = nsm_thread_keep_set_ids(thread, !nsm_op_strips_set_ids(fi));
                 if (r == 0 && ftruncate(fd, 0) < 0)
                         r = -errno;
                 if (r < 0)

@@ -97,6 +97,19 @@ void nsm_op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask,
                   struct fuse_file_info *fi);
 #endif
 
+/*
+ * Whether a write or truncation is to take the set-id bits away. A libfuse
+ * without statx does not pass the kernel's word on: then always, the safe side.
+ */
+static inline bool nsm_op_strips_set_ids(const struct fuse_file_info *fi)
+{
+#if NSM_HAVE_FUSE_STATX
+        return fi->kill_suidgid;
+#else
+        return true;
+#endif
+}
+
 /* files.c, data.c */
 void nsm_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
                    struct fuse_file_info *fi);
