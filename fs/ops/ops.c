@@ -129,7 +129,9 @@ static void init(void *userdata, struct fuse_conn_info *conn)
         want(conn, FUSE_CAP_FLOCK_LOCKS, fs->policy.forward_locks);
         want(conn, FUSE_CAP_WRITEBACK_CACHE, false); /* no dirty data of ours */
         want(conn, FUSE_CAP_SPLICE_READ, false);
+#ifdef FUSE_CAP_OVER_IO_URING
         want(conn, FUSE_CAP_OVER_IO_URING, false);
+#endif
         conn->max_write = NSM_REQUEST_BYTES_MAX;
         conn->max_readahead = NSM_REQUEST_BYTES_MAX;
         conn->max_background = NSM_REQUESTS_BACKGROUND_MAX;
