@@ -47,6 +47,7 @@ enum nsm_step {
         NSM_STEP_MOVE,      /* joiner: the graft is mounted */
         NSM_STEP_PIVOT,     /* joiner: the roots are exchanged */
         NSM_STEP_RESCAN,    /* helper: nobody keeps the old root */
+        NSM_STEP_RELEASE,   /* joiner: that private mount is gone */
         NSM_STEP_DROP,      /* joiner: the old root is gone */
         NSM_STEP_UNMOUNT,   /* joiner: the graft is unmounted (detach) */
         NSM_STEP_CHECK,     /* helper: the table is as it should be */

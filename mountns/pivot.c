@@ -50,10 +50,22 @@ static int set_private(int fd)
  * pivot_root(2) wants the mount below the new root not to be shared. Making
  * the old root private would be seen, and could not be taken back exactly. So
  * an empty mount comes between: it is mounted on the shared root, made private,
- * and leaves together with it. A peer of it is kept until then: with that its
+ * and leaves with it. A peer of it is kept until then: with that its
  * propagation can be given back, so that unmounting it reaches all copies.
  */
-static int set_anchor(struct nsm_joiner *j, int root, int *ret_anchor, struct nsm_error *err)
+struct anchor {
+        int fd; /* -1: there is none */
+        int peer;
+};
+
+static void anchor_clear(struct anchor *anchor)
+{
+        nsm_close_fd(anchor->fd);
+        nsm_close_fd(anchor->peer);
+}
+#define cleanup_anchor __attribute__((cleanup(anchor_clear)))
+
+static int set_anchor(struct nsm_joiner *j, int root, struct anchor *ret, struct nsm_error *err)
 {
         struct nsm_record record = { .kind = NSM_RECORD_ANCHOR };
         cleanup_fd int peer = -1, anchor = -1;
@@ -80,14 +92,34 @@ static int set_anchor(struct nsm_joiner *j, int root, int *ret_anchor, struct ns
         r = set_private(anchor);
         if (r < 0)
                 return nsm_error_set(err, r, "cannot make a mount private: %s", strerror(-r));
-        *ret_anchor = nsm_take_fd(&anchor);
+        ret->fd = nsm_take_fd(&anchor);
+        ret->peer = nsm_take_fd(&peer);
         return 0;
 }
 
-/* The exchange itself, in the container's mount namespace. */
-static int exchange(struct nsm_joiner *j, int tree, struct nsm_error *err)
+/* Our working directory is the new root; what is unmounted is the top of what stands on it. */
+static int drop_old_root(struct nsm_joiner *j, const struct anchor *anchor, struct nsm_error *err)
 {
-        cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), anchor = -1;
+        int r = 0;
+
+        if (anchor->fd >= 0 &&
+            (move_mount(anchor->peer, "", anchor->fd, "", MOVE_MOUNT_SET_GROUP |
+                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ||
+             umount2(".", MNT_DETACH) < 0))
+                return nsm_error_set(err, -errno, "cannot unmount what stands on the old root: %s",
+                                     strerror(errno));
+        if (anchor->fd >= 0)
+                r = nsm_joiner_step(j, NSM_STEP_RELEASE, err);
+        if (r == 0 && umount2(".", MNT_DETACH) < 0)
+                r = nsm_error_set(err, -errno, "cannot unmount the old root: %s",
+                                  strerror(errno));
+        return r;
+}
+
+/* The exchange itself, in the container's mount namespace. */
+static int exchange(struct nsm_joiner *j, int tree, struct anchor *anchor, struct nsm_error *err)
+{
+        cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         int r;
 
         if (root < 0)
@@ -97,12 +129,12 @@ static int exchange(struct nsm_joiner *j, int tree, struct nsm_error *err)
         if (r == 0)
                 r = nsm_joiner_step(j, NSM_STEP_ENTER, err);
         if (r == 0 && j->root_is_shared)
-                r = set_anchor(j, root, &anchor, err);
+                r = set_anchor(j, root, anchor, err);
         if (r == 0)
                 r = nsm_joiner_step(j, NSM_STEP_ANCHOR, err);
         if (r < 0)
                 return r;
-        if (move_mount(tree, "", anchor >= 0 ? anchor : root, "",
+        if (move_mount(tree, "", anchor->fd >= 0 ? anchor->fd : root, "",
                        MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
                 return nsm_error_set(err, -errno, "cannot mount the new root: %s",
                                      strerror(errno));
@@ -124,6 +156,7 @@ static int exchange(struct nsm_joiner *j, int tree, struct nsm_error *err)
 
 int nsm_pivot_run(struct nsm_joiner *j, struct nsm_error *err)
 {
+        cleanup_anchor struct anchor anchor = { -1, -1 };
         cleanup_fd int tree = -1;
         int r = nsm_joiner_enter_user(j, err);
 
@@ -142,14 +175,10 @@ int nsm_pivot_run(struct nsm_joiner *j, struct nsm_error *err)
         if (r == 0)
                 r = nsm_joiner_enter_mounts(j, err);
         if (r == 0)
-                r = exchange(j, tree, err);
+                r = exchange(j, tree, &anchor, err);
         if (r == 0)
                 r = nsm_joiner_ask(j, err); /* nobody keeps the old root? */
-        if (r < 0)
-                return r;
-        /* The working directory is the new root; what is unmounted is what stands on it. */
-        if (umount2(".", MNT_DETACH) < 0)
-                return nsm_error_set(err, -errno, "cannot unmount the old root: %s",
-                                     strerror(errno));
-        return nsm_joiner_step(j, NSM_STEP_DROP, err);
+        if (r == 0)
+                r = drop_old_root(j, &anchor, err);
+        return r < 0 ? r : nsm_joiner_step(j, NSM_STEP_DROP, err);
 }

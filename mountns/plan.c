@@ -9,14 +9,19 @@ unsigned nsm_plan_undo(const struct nsm_table *table, uint64_t graft_id, uint64_
                        uint64_t anchor_id)
 {
         struct libmnt_fs *root = root_id ? nsm_table_find(table, root_id) : NULL;
-        unsigned anchor = anchor_id && nsm_table_find(table, anchor_id) ? NSM_UNDO_ANCHOR : 0;
+        struct libmnt_fs *stand = anchor_id ? nsm_table_find(table, anchor_id) : NULL;
+        unsigned anchor = stand ? NSM_UNDO_ANCHOR : 0;
 
         /* The former root stands nowhere in the namespace any more. */
         if (root_id && !root)
                 return NSM_UNDO_COMPLETE;
         /* It stands on the graft, which it hides: the roots are exchanged. */
-        if (root && (uint64_t)mnt_fs_get_parent_id(root) == graft_id)
+        if (root && (uint64_t)mnt_fs_get_parent_id(root) == graft_id) {
+                /* An anchor is shared again, then unmounted, only after all was agreed to. */
+                if (anchor_id && (!stand || nsm_table_is_shared(stand)))
+                        return NSM_UNDO_FINISH | anchor;
                 return NSM_UNDO_PIVOT | NSM_UNDO_UNMOUNT | anchor;
+        }
         if (nsm_table_find(table, graft_id))
                 return NSM_UNDO_UNMOUNT | anchor | (root_id ? 0 : NSM_UNDO_DIRECTORY);
         return anchor | (root_id ? 0 : NSM_UNDO_DIRECTORY);

@@ -19,6 +19,7 @@ enum nsm_undo {
         NSM_UNDO_ANCHOR = 4,    /* the mount between shared root and graft */
         NSM_UNDO_DIRECTORY = 8, /* that was made for the graft */
         NSM_UNDO_COMPLETE = 16, /* nothing: it is complete, the old root is gone */
+        NSM_UNDO_FINISH = 32,   /* unmount the old root: it was about to go */
 };
 
 /*

@@ -41,7 +41,7 @@ static int answer(struct nsm_work *w, pid_t joiner, void *context, struct nsm_er
                 return r;
         plan = nsm_plan_undo(&table, p->result.place.mount_id,
                              w->request->at ? 0 : p->root_id, p->anchor_id);
-        *complete = plan == NSM_UNDO_COMPLETE;
+        *complete = plan & (NSM_UNDO_COMPLETE | NSM_UNDO_FINISH);
         return (int)plan;
 }
 

@@ -52,11 +52,21 @@ static int remove_anchor(const struct nsm_progress *p)
         return unmount_from_root(p->anchor_id);
 }
 
+/* Our root is the former root, which stands on the graft. */
+static int finish(const struct nsm_progress *p, unsigned plan)
+{
+        int r = plan & NSM_UNDO_ANCHOR ? unmount_from_root(p->anchor_id) : 0;
+
+        return r < 0 ? r : unmount_from_root(p->root_id);
+}
+
 static int undo(const struct nsm_progress *p, unsigned plan)
 {
         bool is_root = p->result.path && strcmp(p->result.path, "/") == 0;
         int r = 0;
 
+        if (plan & NSM_UNDO_FINISH)
+                return finish(p, plan);
         if (plan & NSM_UNDO_PIVOT)
                 r = pivot_back(p);
         if (r == 0 && (plan & NSM_UNDO_UNMOUNT))

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Each step of an attach fails, or one of its processes is killed there, or it
+ * hangs: afterwards the container's mount table is what it was, or the graft is
+ * complete.
+ */
+#include "tests/integration/graft-kit.h"
+
+enum fault { FAIL, KILL_JOINER, KILL_HELPER, HANG };
+
+static const char *const fault_names[] = { "fail", "kill joiner", "kill helper", "hang" };
+
+static void set_fault(struct kit_job *job, enum fault fault, enum nsm_step step)
+{
+        struct nsm_fault *f = &job->request.fault;
+
+        if (fault == FAIL)
+                f->fail_at = step;
+        else if (fault == KILL_JOINER)
+                f->kill_joiner_at = step;
+        else if (fault == KILL_HELPER)
+                f->kill_helper_at = step;
+        else
+                f->hang_at = step;
+        if (fault == HANG)
+                job->timeout_ms = 300; /* the limit that is tested, no wait for an event */
+}
+
+/* Whether the container's table shows the graft just once, and as it has to be. */
+static bool is_complete(struct nsm_fake_container *c, struct kit_view view, const char *path)
+{
+        char device[32], where[64];
+        const char *text = nsm_container_mountinfo(c), *line;
+        int found = 0, roots = 0;
+
+        snprintf(device, sizeof device, " %u:%u ", major(view.device), minor(view.device));
+        snprintf(where, sizeof where, " / %s rw,nodev,relatime - tmpfs ", path);
+        for (line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+                const char *end = strchr(line, '\n');
+                const char *dev = strstr(line, device), *at = strstr(line, where);
+                const char *root = strstr(line, " / / ");
+
+                roots += root && root < end;
+                if (dev && dev < end)
+                        found += at && at < end ? 1 : 100;
+        }
+        return found == 1 && roots == 1;
+}
+
+static void try_fault(struct nsm_fake_tenant *t, struct kit_view view, bool shared, const char *at,
+                      enum fault fault, enum nsm_step step)
+{
+        struct nsm_world *w = t->world;
+        struct nsm_container_spec spec = { .shared = shared, .root = NSM_ROOT_TMPFS };
+        struct nsm_fake_container *c = nsm_tenant_add_container(t, &spec);
+        const char *before = nsm_container_mountinfo(c), *after;
+        struct kit_job job = kit_attach(c, view, at);
+        struct nsm_output *o;
+        bool complete;
+
+        set_fault(&job, fault, step);
+        o = kit_run(w, job);
+        after = nsm_container_mountinfo(c);
+        complete = is_complete(c, view, at ? at : "/");
+        if (o->status == 0)
+                cr_assert(complete, "%s at step %d: done, but the table is:\n%s", fault_names[fault],
+                          step, after);
+        else
+                cr_assert_str_eq(after, before, "%s at step %d: status %d: %s\n", fault_names[fault],
+                                 step, o->status, o->out);
+        if (o->status != 0 && at)
+                cr_assert_eq(nsm_container_run(c, "test -e %s", at)->status, 1,
+                             "%s at step %d: %s was left", fault_names[fault], step, at);
+        cr_assert(nsm_process_lives(c->pid));
+        /* What was not done then can be done now. */
+        if (o->status != 0)
+                kit_must(w, kit_attach(c, view, at));
+        nsm_container_kill(c);
+}
+
+static void try_all(enum fault fault, bool shared, const char *at)
+{
+        cleanup_world struct nsm_world *w = nsm_world_new();
+        struct nsm_fake_tenant *t = nsm_world_add_empty_tenant(w, "acme");
+        struct kit_view view = kit_view_new(t);
+
+        for (int step = NSM_STEP_BEGIN; step < NSM_STEP_COUNT; step++)
+                try_fault(t, view, shared, at, fault, step);
+}
+
+#define FAULT_TEST(name, fault, shared, at)        \
+        Test(graft_faults, name, .timeout = 120)   \
+        {                                          \
+                KIT_REQUIRE();                     \
+                try_all(fault, shared, at);        \
+        }
+
+FAULT_TEST(root_fails, FAIL, false, NULL)
+FAULT_TEST(root_joiner_killed, KILL_JOINER, false, NULL)
+FAULT_TEST(root_helper_killed, KILL_HELPER, false, NULL)
+FAULT_TEST(root_hangs, HANG, false, NULL)
+FAULT_TEST(shared_root_fails, FAIL, true, NULL)
+FAULT_TEST(shared_root_joiner_killed, KILL_JOINER, true, NULL)
+FAULT_TEST(shared_root_helper_killed, KILL_HELPER, true, NULL)
+FAULT_TEST(below_fails, FAIL, false, "/data")
+FAULT_TEST(below_joiner_killed, KILL_JOINER, false, "/data")
+FAULT_TEST(below_helper_killed, KILL_HELPER, false, "/data")
+FAULT_TEST(below_hangs, HANG, false, "/data")
+FAULT_TEST(below_shared_joiner_killed, KILL_JOINER, true, "/data")
