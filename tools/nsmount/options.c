@@ -38,7 +38,9 @@ int nsm_usage_error(struct nsm_error *err, const char *fmt, ...)
 static const struct nsm_given *find_given(const struct nsm_invocation *inv, const char *name)
 {
         for (size_t i = inv->n_given; i > 0; i--) {
-                if (strcmp(inv->given[i - 1].option->name, name) == 0)
+                const struct nsm_option *option = inv->given[i - 1].option;
+
+                if (option && strcmp(option->name, name) == 0)
                         return &inv->given[i - 1];
         }
         return NULL;
@@ -113,14 +115,17 @@ static int take_options(struct nsm_command_line *line, int argc, char **argv, bo
         opterr = 0;
         while (r == 0 && (c = getopt_long(argc, argv, stop_at_word ? "+:hV" : ":hV", table.longs,
                                           NULL)) != -1) {
+                const struct nsm_option *option =
+                        c >= LONG_BASE ? table.options[c - LONG_BASE] : NULL;
+
                 if (c == 'h')
                         line->wish = NSM_WISH_HELP;
                 else if (c == 'V')
                         line->wish = NSM_WISH_VERSION;
                 else if (c == ':')
                         r = nsm_usage_error(err, "%s wants a value", argv[optind - 1]);
-                else if (c >= LONG_BASE && table.options[c - LONG_BASE])
-                        r = take_option(line, table.options[c - LONG_BASE], optarg, err);
+                else if (option)
+                        r = take_option(line, option, optarg, err);
                 else if (optopt >= LONG_BASE)
                         r = nsm_usage_error(err, "%s: this option takes no value", argv[optind - 1]);
                 else if (optopt)
