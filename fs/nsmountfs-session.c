@@ -286,7 +286,9 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         sigset_t signals;
 
         s.fs.on_ready_arg = &s;
-        int r = block_signals(&signals);
+        int r = s.fs.policy.forward_locks ? nsm_locks_new(view, &s.fs.locks) : 0;
+        if (r == 0)
+                r = block_signals(&signals);
         s.fuse = r == 0 ? new_fuse_session(&s, fuse_fd, err) : NULL;
         if (!s.fuse)
                 return r < 0 ? nsm_error_set(err, r, "signals cannot be set up") : -EIO;
@@ -297,6 +299,8 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
                 return nsm_error_set(err, r, "no thread can be started");
         wait_for_end(&s, &signals);
         stop_threads(&s);
+        if (atomic_load(&s.fs.lock_waiters))
+                exit(s.result < 0 ? EXIT_FAILURE : EXIT_SUCCESS); /* and their threads with it */
         if (s.threads) {
                 nsm_log(LOG_WARNING, "requests that the storage does not end are left behind");
                 exit(EXIT_FAILURE);
@@ -306,5 +310,6 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
                 return nsm_error_set(err, s.result, "the connection broke: %m");
         }
         fuse_session_destroy(s.fuse);
+        nsm_locks_free(s.fs.locks);
         return 0;
 }

@@ -116,9 +116,12 @@ void nsm_op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 
 void nsm_op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-        struct nsm_view *view = nsm_view_of(req);
-        int fd = nsm_handle_fd(view, fi);
+        struct nsm_fs *fs = nsm_fs_of(req);
+        int fd = nsm_handle_fd(fs->view, fi);
         int r = fd < 0 ? fd : 0;
+
+        if (fs->locks)
+                nsm_locks_drop(fs->locks, node, fi->lock_owner);
 
         /* A close of a copy shows what a close would: errors of storage that writes late. */
         if (r == 0) {
@@ -131,7 +134,10 @@ void nsm_op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 
 void nsm_op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-        nsm_handle_close(nsm_view_of(req), fi);
+        struct nsm_fs *fs = nsm_fs_of(req);
+
+        if (nsm_handle_close(fs->view, fi) && fs->locks)
+                nsm_locks_drop_all(fs->locks, node);
         nsm_reply(req, 0);
 }
 

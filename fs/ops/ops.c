@@ -20,7 +20,7 @@ struct nsm_policy nsm_policy_for(enum nsm_coherence coherence)
                 .attr_timeout = timeout,
                 .negative_timeout = timeout,
                 .keep_cache = coherence == NSM_COHERENCE_EXCLUSIVE,
-                .forward_locks = false,
+                .forward_locks = coherence != NSM_COHERENCE_EXCLUSIVE,
         };
 }
 
@@ -86,16 +86,18 @@ int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, struct fuse_f
         return r;
 }
 
-void nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi)
+bool nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi)
 {
         pthread_mutex_lock(&view->lock);
         struct nsm_handle *handle = nsm_handles_get(&view->handles, fi->fh);
         struct nsm_inode *inode = handle ? nsm_table_get(&view->table, handle->node) : NULL;
         if (inode && inode->opens)
                 inode->opens--;
+        bool last = inode && inode->opens == 0;
         int fd = nsm_handles_remove(&view->handles, fi->fh);
         pthread_mutex_unlock(&view->lock);
         nsm_close_fd(fd);
+        return last;
 }
 
 static void want(struct fuse_conn_info *conn, uint64_t flag, bool on)
@@ -184,8 +186,8 @@ void nsm_ops_fill(struct fuse_lowlevel_ops *ret, const struct nsm_policy *policy
 #endif
         };
         if (policy->forward_locks) {
-
-
-
+                ret->getlk = nsm_op_getlk;
+                ret->setlk = nsm_op_setlk;
+                ret->flock = nsm_op_flock;
         }
 }

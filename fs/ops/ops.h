@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "fs/view/entries.h"
+#include "fs/view/locks.h"
 #include "fs/view/view.h"
 
 /* How long the kernel may believe what it was told, and what it need not ask. */
@@ -31,6 +32,7 @@ struct nsm_policy nsm_policy_for(enum nsm_coherence coherence);
 struct nsm_fs {
         struct nsm_view *view;   /* borrowed */
         struct nsm_locks *locks; /* owned by the fs; NULL unless they are forwarded */
+        _Atomic unsigned lock_waiters; /* threads that wait for a lock */
         struct nsm_policy policy;
         void (*on_ready)(void *arg); /* called once INIT has been answered for */
         void *on_ready_arg;
@@ -70,8 +72,8 @@ int nsm_handle_fd(struct nsm_view *view, const struct fuse_file_info *fi);
 /* Makes a handle of *@fd, which is taken. 0, -ENFILE or -ENOMEM. */
 int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, struct fuse_file_info *fi);
 
-/* Closes it. */
-void nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi);
+/* Closes it. Returns whether the node has none open any more. */
+bool nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi);
 
 /* names.c */
 void nsm_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);

@@ -19,6 +19,8 @@ struct nsm_limits nsm_limits_divide(uint64_t descriptors)
                 .pins = at_most(left / 4, PINS_MAX),
         };
 
-        limits.handles = at_most(left - limits.directories - limits.pins, UINT32_MAX);
+        left -= limits.directories + limits.pins;
+        limits.lock_owners = at_most(left / 4, UINT32_MAX);
+        limits.handles = at_most(left - limits.lock_owners, UINT32_MAX);
         return limits;
 }

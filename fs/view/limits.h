@@ -27,7 +27,8 @@
 struct nsm_limits {
         uint32_t directories; /* directories held open to find names below them */
         uint32_t pins;        /* inodes without a name, held until they are forgotten */
-        uint32_t handles;     /* open files and directories, and owners of locks */
+        uint32_t handles;     /* open files and directories */
+        uint32_t lock_owners; /* pairs of an inode and a process that locks it */
 };
 
 /* Divides the descriptors that a process may have. */

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Locks that others on the storage see: POSIX locks by owner (fs/view/locks.h),
+ * BSD locks on the handle itself. Whoever has to wait gets a thread of its own,
+ * of which there are NSM_LOCK_WAITERS_MAX: the threads that serve never wait.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/ops/ops.h"
+
+#define STACK_SIZE ((size_t)64 << 10)
+/* How often, and how long in between, a waiter is told that it is interrupted. */
+#define INTERRUPT_ROUNDS 100
+#define INTERRUPT_PAUSE_NSEC 100000
+
+struct waiter {
+        fuse_req_t req;
+        struct nsm_fs *fs;
+        struct nsm_lock_owner *owner; /* of a POSIX lock, with a reference; NULL: BSD lock */
+        int fd;
+        struct flock lock;
+        int op; /* of flock(2) */
+        pthread_t thread;
+        _Atomic bool interrupted;
+        _Atomic bool returned; /* from the system call, for good */
+};
+
+static int try_lock(int fd, bool posix, struct flock *lock, int op, bool sleep)
+{
+        int r = posix ? fcntl(fd, sleep ? F_OFD_SETLKW : F_OFD_SETLK, lock)
+                      : flock(fd, op | (sleep ? 0 : LOCK_NB));
+
+        return r < 0 ? -errno : 0;
+}
+
+static void interrupt(fuse_req_t req, void *data)
+{
+        struct waiter *w = data;
+        struct timespec pause = { .tv_nsec = INTERRUPT_PAUSE_NSEC };
+
+        atomic_store(&w->interrupted, true);
+        /* Again: a signal that comes just before the system call is lost. */
+        for (int i = 0; i < INTERRUPT_ROUNDS && !atomic_load(&w->returned); i++) {
+                pthread_kill(w->thread, SIGUSR1);
+                nanosleep(&pause, NULL);
+        }
+}
+
+static void *wait_for_lock(void *arg)
+{
+        struct waiter *w = arg;
+        struct nsm_fs *fs = w->fs;
+        int r = -EINTR;
+
+        w->thread = pthread_self();
+        fuse_req_interrupt_func(w->req, interrupt, w);
+        while (r == -EINTR && !atomic_load(&w->interrupted))
+                r = try_lock(w->fd, w->owner, &w->lock, w->op, true);
+        atomic_store(&w->returned, true);
+        fuse_req_interrupt_func(w->req, NULL, NULL);
+        if (w->owner)
+                nsm_locks_put(fs->locks, w->owner);
+        nsm_reply(w->req, r);
+        free(w);
+        atomic_fetch_sub(&fs->lock_waiters, 1);
+        return NULL;
+}
+
+/* Hands a request over to a thread that waits. 0: it will reply, and has the reference. */
+static int start_waiter(const struct waiter *what)
+{
+        struct nsm_fs *fs = what->fs;
+        pthread_attr_t attr;
+        pthread_t thread;
+
+        if (atomic_fetch_add(&fs->lock_waiters, 1) >= NSM_LOCK_WAITERS_MAX) {
+                atomic_fetch_sub(&fs->lock_waiters, 1);
+                return -ENOLCK;
+        }
+        struct waiter *w = malloc(sizeof *w);
+        int r = w ? -pthread_attr_init(&attr) : -ENOMEM;
+        if (r == 0) {
+                *w = *what;
+                pthread_attr_setstacksize(&attr, STACK_SIZE);
+                pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+                r = -pthread_create(&thread, &attr, wait_for_lock, w);
+                pthread_attr_destroy(&attr);
+        }
+        if (r < 0) {
+                free(w);
+                atomic_fetch_sub(&fs->lock_waiters, 1);
+        }
+        return r;
+}
+
+/* Locks at once, or leaves the waiting to a thread. Replies; the reference is taken. */
+static void lock_and_reply(struct waiter *w, bool sleep)
+{
+        int r = try_lock(w->fd, w->owner, &w->lock, w->op, false);
+
+        if ((r == -EAGAIN || r == -EACCES) && sleep) {
+                r = start_waiter(w);
+                if (r == 0)
+                        return;
+        }
+        if (w->owner)
+                nsm_locks_put(w->fs->locks, w->owner);
+        nsm_reply(w->req, r);
+}
+
+void nsm_op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct flock *lock,
+                  int sleep)
+{
+        struct waiter w = { .req = req, .fs = nsm_fs_of(req), .lock = *lock };
+        int r = 0;
+
+        w.lock.l_pid = 0; /* as F_OFD_* wants it */
+        if (lock->l_type == F_UNLCK) {
+                w.owner = nsm_locks_find(w.fs->locks, node, fi->lock_owner);
+                if (!w.owner) {
+                        nsm_reply(req, 0);
+                        return;
+                }
+        } else {
+                r = nsm_thread_get(w.fs->view)
+                            ? nsm_locks_get(w.fs->locks, node, fi->lock_owner, &w.owner) : -errno;
+        }
+        if (r < 0) {
+                nsm_reply(req, r);
+                return;
+        }
+        w.fd = nsm_lock_owner_fd(w.owner);
+        lock_and_reply(&w, sleep);
+}
+
+void nsm_op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct flock *lock)
+{
+        struct nsm_fs *fs = nsm_fs_of(req);
+        struct nsm_lock_owner *owner = NULL;
+        int r = nsm_thread_get(fs->view)
+                        ? nsm_locks_get(fs->locks, node, fi->lock_owner, &owner) : -errno;
+
+        if (r == 0) {
+                lock->l_pid = 0;
+                r = fcntl(nsm_lock_owner_fd(owner), F_OFD_GETLK, lock) < 0 ? -errno : 0;
+                nsm_locks_put(fs->locks, owner);
+        }
+        if (r < 0) {
+                nsm_reply(req, r);
+                return;
+        }
+        lock->l_pid = 0; /* whoever it is, it is no process that the caller knows */
+        fuse_reply_lock(req, lock);
+}
+
+void nsm_op_flock(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, int op)
+{
+        struct waiter w = { .req = req, .fs = nsm_fs_of(req), .op = op & ~LOCK_NB };
+
+        w.fd = nsm_handle_fd(w.fs->view, fi);
+        if (w.fd < 0)
+                nsm_reply(req, w.fd);
+        else
+                lock_and_reply(&w, !(op & LOCK_NB));
+}
