@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tools/nsmountd/job.h"
+
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "fs/base/cleanup.h"
+#include "tools/nsmountd/graft.h"
+#include "tools/nsmountd/view.h"
+
+void job_free(struct job *job)
+{
+        if (!job)
+                return;
+        DL_DELETE(job->supervisor->jobs, job);
+        sd_event_source_disable_unref(job->io);
+        sd_event_source_disable_unref(job->timer);
+        nsm_helper_free(job->helper);
+        nsm_target_free(job->target);
+        json_decref(job->warnings);
+        free(job->tenant);
+        free(job->at);
+        free(job->directory);
+        free(job);
+}
+
+int job_new(struct supervisor *supervisor, const char *tenant, struct job **ret,
+            struct nsm_error *err)
+{
+        struct job *job;
+        size_t n;
+
+        DL_COUNT(supervisor->jobs, job, n);
+        if (n >= JOBS_MAX)
+                return nsm_error_set(err, -EBUSY, "%u requests are in hand already: try again "
+                                     "later", JOBS_MAX);
+        job = calloc(1, sizeof *job);
+        if (!job)
+                return nsm_error_set(err, -ENOMEM, "no memory");
+        job->supervisor = supervisor;
+        DL_APPEND(supervisor->jobs, job);
+        job->tenant = strdup(tenant);
+        job->warnings = json_array();
+        if (!job->tenant || !job->warnings) {
+                job_free(job);
+                return nsm_error_set(err, -ENOMEM, "no memory");
+        }
+        *ret = job;
+        return 0;
+}
+
+void job_submit(struct job *job, struct nsm_call *call)
+{
+        bool waits = job->view && job->view->state == VIEW_STARTING;
+
+        job->call = call;
+        job->state = waits ? JOB_WAITS_FOR_VIEW : JOB_QUEUED;
+        jobs_schedule(job->supervisor);
+}
+
+/* Dead views let their jobs run, too: job_run() says what has happened. */
+void jobs_notice_view(struct view *view)
+{
+        struct job *job;
+
+        DL_FOREACH(view->supervisor->jobs, job)
+                if (job->view == view && job->state == JOB_WAITS_FOR_VIEW)
+                        job->state = JOB_QUEUED;
+        jobs_schedule(view->supervisor);
+}
+
+void jobs_notice_graft(const struct graft *graft)
+{
+        struct job *job;
+
+        DL_FOREACH(graft->supervisor->jobs, job)
+                if (job->graft == graft)
+                        job->graft = NULL;
+}
+
+/* Whether @job may run beside those that do. */
+static bool may_run(const struct job *job)
+{
+        const struct job *other;
+        unsigned all = 0, same_tenant = 0;
+
+        if (job->state != JOB_QUEUED)
+                return false;
+        DL_FOREACH(job->supervisor->jobs, other) {
+                if (other->state != JOB_RUNNING)
+                        continue;
+                if (other->mount_namespace == job->mount_namespace)
+                        return false;
+                all++;
+                same_tenant += strcmp(other->tenant, job->tenant) == 0;
+        }
+        return all < HELPERS_MAX && same_tenant < HELPERS_PER_TENANT_MAX;
+}
+
+/* The first that may, so that nobody overtakes another in the same namespace. */
+static struct job *find_next(struct supervisor *supervisor)
+{
+        struct job *job;
+
+        DL_FOREACH(supervisor->jobs, job)
+                if (may_run(job))
+                        return job;
+        return NULL;
+}
+
+static int on_start(sd_event_source *source, void *data)
+{
+        struct supervisor *supervisor = data;
+        struct job *job;
+
+        while ((job = find_next(supervisor)))
+                job_run(job);
+        return 0;
+}
+
+void jobs_schedule(struct supervisor *supervisor)
+{
+        int r = 0;
+
+        if (!supervisor->start)
+                r = sd_event_add_defer(supervisor->event, &supervisor->start, on_start, supervisor);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(supervisor->start, SD_EVENT_ONESHOT);
+        if (r < 0)
+                on_start(NULL, supervisor); /* no memory for later: now, then */
+}
+
+void jobs_refuse_waiting(struct supervisor *supervisor)
+{
+        struct nsm_error err = { 0 };
+        struct job *job, *next;
+
+        nsm_error_set(&err, -ESHUTDOWN, "nsmountd is being stopped: try again when it runs");
+        DL_FOREACH_SAFE(supervisor->jobs, job, next)
+                if (job->state != JOB_RUNNING)
+                        job_fail(job, "Refused", &err);
+}
+
+void jobs_kill(struct supervisor *supervisor)
+{
+        struct job *job;
+
+        DL_FOREACH(supervisor->jobs, job)
+                if (job->helper)
+                        nsm_helper_kill(job->helper);
+}

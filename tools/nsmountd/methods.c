@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The methods of io.nsmount: what is asked for is checked, and becomes a job. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "fs/base/cleanup.h"
+#include "tools/control/parameters.h"
+#include "tools/nsmountd/answer.h"
+#include "tools/nsmountd/find.h"
+#include "tools/nsmountd/graft.h"
+#include "tools/nsmountd/job.h"
+#include "tools/nsmountd/list.h"
+#include "tools/nsmountd/view.h"
+
+#define P(name) NSM_PARAMETER_##name
+
+/* False when the call was answered already. */
+static bool parse(struct nsm_call *call, unsigned known, unsigned required,
+                  struct nsm_parameters *ret)
+{
+        const char *bad = NULL;
+
+        if (nsm_parameters_parse(nsm_call_parameters(call), known, required, ret, &bad) == 0)
+                return true;
+        nsm_call_fail(call, "org.varlink.service.InvalidParameter",
+                      json_pack("{s:s}", "parameter", bad));
+        return false;
+}
+
+static void refuse(struct nsm_call *call, const struct nsm_error *err)
+{
+        answer_error(call, "Refused", err, NULL);
+}
+
+/* The container behind the descriptor that came with the call. */
+static int open_target(struct nsm_call *call, int index, struct nsm_target **ret,
+                       struct nsm_error *err)
+{
+        cleanup_fd int pidfd = nsm_call_take_fd(call, index);
+
+        if (pidfd < 0)
+                return nsm_error_set(err, pidfd, "no descriptor %d came with the request: "
+                                     "\"container\" is the index of a pidfd", index);
+        return nsm_target_open(pidfd, ret, err);
+}
+
+/* Fills in what attach and mount have in common. Takes nothing of @job on failure. */
+static int prepare(struct job *job, const struct nsm_tenant *tenant,
+                   const struct nsm_parameters *p, struct nsm_error *err)
+{
+        const struct nsm_volume *volume = nsm_tenant_find_volume(tenant, p->volume, err);
+        int r;
+
+        if (!volume)
+                return err->code;
+        if (p->suid && !volume->suid_allow)
+                return nsm_error_set(err, -EPERM, "%s/%s has suid = deny: mount it without --suid",
+                                     tenant->name, volume->name);
+        r = view_get(job->supervisor, tenant, volume, p->read_only, &job->view, err);
+        if (r < 0)
+                return r;
+        view_warn_of_mounts(job->view, job->warnings);
+        job->request.read_only = job->view->read_only;
+        job->request.nosuid = job->view->nosuid;
+        job->request.nodev = job->view->nodev;
+        return 0;
+}
+
+static int prepare_attach(struct job *job, struct nsm_call *call,
+                          const struct nsm_tenant *tenant, const struct nsm_parameters *p,
+                          struct nsm_error *err)
+{
+        int r = open_target(call, p->container, &job->target, err);
+
+        if (r == 0)
+                r = nsm_target_check_ids(job->target, &tenant->uids, &tenant->gids, err);
+        if (r < 0) {
+                nsm_error_prefix(err, "tenant %s", tenant->name);
+                return r;
+        }
+        job->mount_namespace = nsm_target_mount_namespace(job->target);
+        if (p->at) {
+                job->at = strdup(p->at);
+                if (!job->at)
+                        return nsm_error_set(err, -ENOMEM, "no memory");
+        }
+        job->request.job = NSM_JOB_ATTACH;
+        job->request.api = p->api;
+        job->request.force = p->force;
+        return prepare(job, tenant, p, err);
+}
+
+static int prepare_mount(struct job *job, const struct nsm_tenant *tenant,
+                         const struct nsm_parameters *p, struct nsm_error *err)
+{
+        uint32_t gid;
+        int r;
+
+        job->mount_namespace = job->supervisor->mount_namespace;
+        job->directory = strdup(p->directory);
+        if (!job->directory)
+                return nsm_error_set(err, -ENOMEM, "no memory");
+        job->request.job = NSM_JOB_MOUNT;
+        job->request.group = (gid_t)-1;
+        if (nsm_idmap_shift(&tenant->gids, NSM_ID_OUTWARD, 0, &gid) == 0)
+                job->request.group = gid;
+        r = prepare(job, tenant, p, err);
+        job->request.nosuid = job->request.nosuid || !p->suid;
+        return r;
+}
+
+/* A job for a tenant's request, or the refusal. @at_host: mount. */
+static void make_graft(struct supervisor *supervisor, struct nsm_call *call,
+                       const struct nsm_parameters *p, bool at_host)
+{
+        struct nsm_error err = { 0 };
+        const struct nsm_tenant *tenant = nsm_config_find_tenant(supervisor->config, p->tenant,
+                                                                 &err);
+        struct job *job = NULL;
+        int r = tenant ? job_new(supervisor, p->tenant, &job, &err) : err.code;
+
+        if (r == 0)
+                r = at_host ? prepare_mount(job, tenant, p, &err)
+                            : prepare_attach(job, call, tenant, p, &err);
+        if (r < 0) {
+                job_free(job);
+                refuse(call, &err);
+                return;
+        }
+        job_submit(job, call);
+}
+
+static void run_attach(struct nsm_call *call, void *context)
+{
+        struct nsm_parameters p;
+
+        if (parse(call, P(TENANT) | P(CONTAINER) | P(VOLUME) | P(AT) | P(READ_ONLY) | P(API) |
+                  P(FORCE), P(TENANT) | P(CONTAINER), &p))
+                make_graft(context, call, &p, false);
+}
+
+static void run_mount(struct nsm_call *call, void *context)
+{
+        struct nsm_parameters p;
+
+        if (parse(call, P(TENANT) | P(DIRECTORY) | P(VOLUME) | P(READ_ONLY) | P(SUID),
+                  P(TENANT) | P(DIRECTORY), &p))
+                make_graft(context, call, &p, true);
+}
+
+/* Takes @graft back. @target becomes the job's; NULL on the host. */
+static void take_back(struct supervisor *supervisor, struct nsm_call *call, struct graft *graft,
+                      struct nsm_target *target, bool kill)
+{
+        struct nsm_error err = { 0 };
+        struct job *job = NULL;
+
+        if (job_new(supervisor, graft->view->tenant, &job, &err) < 0) {
+                nsm_target_free(target);
+                refuse(call, &err);
+                return;
+        }
+        job->target = target;
+        job->graft = graft;
+        job->mount_namespace = graft->place.mount_namespace;
+        job->request.job = graft->on_host ? NSM_JOB_UNMOUNT : NSM_JOB_DETACH;
+        job->request.kill = kill;
+        if (graft->on_host)
+                job->directory = strdup(graft->path);
+        else if (strcmp(graft->path, "/") != 0)
+                job->at = strdup(graft->path);
+        job_submit(job, call);
+}
+
+static int find_detach(struct supervisor *supervisor, struct nsm_call *call,
+                       const struct nsm_parameters *p, struct graft **ret_graft,
+                       struct nsm_target **ret_target, struct nsm_error *err)
+{
+        int r;
+
+        if (p->graft) {
+                r = find_graft_by_name(supervisor, p->graft, ret_graft, err);
+                return r < 0 ? r : find_target(*ret_graft, ret_target, err);
+        }
+        r = open_target(call, p->container, ret_target, err);
+        return r < 0 ? r : find_graft_in(supervisor, p->tenant, *ret_target, p->at, ret_graft, err);
+}
+
+static void run_detach(struct nsm_call *call, void *context)
+{
+        struct supervisor *supervisor = context;
+        struct nsm_parameters p;
+        struct nsm_error err = { 0 };
+        struct graft *graft = NULL;
+        struct nsm_target *target = NULL;
+
+        if (!parse(call, P(TENANT) | P(CONTAINER) | P(AT) | P(GRAFT) | P(KILL), 0, &p))
+                return;
+        if (p.graft ? p.tenant || p.at || p.container >= 0 : !p.tenant || p.container < 0)
+                nsm_error_set(&err, -EINVAL, "detach takes either \"graft\", or \"tenant\" and "
+                              "\"container\"");
+        else
+                find_detach(supervisor, call, &p, &graft, &target, &err);
+        if (err.code) {
+                nsm_target_free(target);
+                refuse(call, &err);
+                return;
+        }
+        take_back(supervisor, call, graft, target, p.kill);
+}
+
+static void run_unmount(struct nsm_call *call, void *context)
+{
+        struct supervisor *supervisor = context;
+        struct nsm_parameters p;
+        struct nsm_error err = { 0 };
+        struct graft *graft;
+
+        if (!parse(call, P(DIRECTORY), P(DIRECTORY), &p))
+                return;
+        if (find_graft_on_host(supervisor, p.directory, &graft, &err) < 0)
+                refuse(call, &err);
+        else
+                take_back(supervisor, call, graft, NULL, false);
+}
+
+static void run_get_version(struct nsm_call *call, void *context)
+{
+        struct nsm_parameters p;
+
+        if (parse(call, 0, 0, &p))
+                nsm_call_reply(call, json_pack("{s:s, s:i}", "version", NSM_VERSION, "pid",
+                                               (int)getpid()));
+}
+
+static void run_list(struct nsm_call *call, void *context)
+{
+        struct nsm_parameters p;
+
+        if (parse(call, 0, 0, &p))
+                nsm_call_reply(call, list_all(context));
+}
+
+static void run_reload(struct nsm_call *call, void *context)
+{
+        struct supervisor *supervisor = context;
+        struct nsm_parameters p;
+        struct nsm_error err = { 0 };
+
+        if (!parse(call, 0, 0, &p))
+                return;
+        if (supervisor_reload(supervisor, &err) < 0)
+                refuse(call, &err);
+        else
+                nsm_call_reply(call, json_pack("{s:i, s:o}", "tenants",
+                                               (int)supervisor->config->n_tenants, "changed",
+                                               list_changed(supervisor)));
+}
+
+const struct nsm_server_method supervisor_methods[] = {
+        { "io.nsmount.GetVersion", run_get_version },
+        { "io.nsmount.Attach", run_attach },
+        { "io.nsmount.Detach", run_detach },
+        { "io.nsmount.Mount", run_mount },
+        { "io.nsmount.Unmount", run_unmount },
+        { "io.nsmount.List", run_list },
+        { "io.nsmount.Reload", run_reload },
+};
+const size_t supervisor_n_methods = sizeof supervisor_methods / sizeof supervisor_methods[0];

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tools/nsmountd/viewstart.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/log.h"
+#include "tools/nsmountd/superblock.h"
+
+static int print_map(FILE *f, const char *key, const struct nsm_idmap *storage,
+                     const struct nsm_idmap *host, struct nsm_error *err)
+{
+        cleanup_idmap struct nsm_idmap map = { 0 };
+        int r = nsm_idmap_compose(storage, host, &map, err);
+
+        if (r < 0)
+                return r;
+        if (map.n == 0)
+                return nsm_error_set(err, -EINVAL, "the volume's storage-ids and the tenant's ids "
+                                     "have no container id in common (%s): change one of them",
+                                     key);
+        for (size_t i = 0; i < map.n; i++)
+                fprintf(f, "%s=%u:%u:%u,", key, map.by_inside[i].inside, map.by_inside[i].outside,
+                        map.by_inside[i].count);
+        return 0;
+}
+
+int view_format_options(const struct nsm_tenant *tenant, const struct nsm_volume *volume,
+                        bool read_only, char **ret, struct nsm_error *err)
+{
+        cleanup_free char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        bool beside = read_only && !volume->read_only;
+        int r;
+
+        if (!f)
+                return nsm_error_set(err, -ENOMEM, "no memory");
+        r = print_map(f, "uidmap", &volume->storage_uids, &tenant->uids, err);
+        if (r == 0)
+                r = print_map(f, "gidmap", &volume->storage_gids, &tenant->gids, err);
+        fprintf(f, "coherence=%s,devices=%s%s%s", volume->exclusive ? "exclusive" : "shared",
+                volume->devices_allow ? "allow" : "deny",
+                read_only || volume->read_only ? ",ro" : "", beside ? ",beside" : "");
+        if (fclose(f) != 0 && r == 0)
+                r = nsm_error_set(err, -ENOMEM, "no memory");
+        if (r == 0)
+                *ret = nsm_take_ptr(text);
+        return r;
+}
+
+static struct view *new_view(struct supervisor *supervisor, const struct nsm_tenant *tenant,
+                             const struct nsm_volume *volume, bool read_only)
+{
+        struct view *view = calloc(1, sizeof *view);
+
+        if (!view)
+                return NULL;
+        view->supervisor = supervisor;
+        view->id = supervisor->next_view++;
+        view->tenant = strdup(tenant->name);
+        view->volume = strdup(volume->name);
+        view->settings = view_describe_settings(tenant, volume);
+        view->read_only = read_only || volume->read_only;
+        view->beside = read_only && !volume->read_only;
+        view->nosuid = !volume->suid_allow;
+        view->nodev = !volume->devices_allow;
+        view->worker = (struct worker)WORKER_NONE;
+        view->fuse_fd = view->mount_fd = -1;
+        if (view->tenant && view->volume && view->settings)
+                return view;
+        view_free(view);
+        return NULL;
+}
+
+static int open_source(struct view *view, const struct nsm_tenant *tenant,
+                       const struct nsm_volume *volume, int *ret_fd, struct nsm_error *err)
+{
+        cleanup_fd int source = -1;
+        char link[64], path[PATH_MAX];
+        ssize_t n;
+        int fd, r = nsm_volume_open_source(tenant, volume, &source, err);
+
+        if (r < 0)
+                return r;
+        snprintf(link, sizeof link, "/proc/self/fd/%d", source);
+        n = readlink(link, path, sizeof path - 1);
+        path[n > 0 ? n : 0] = '\0';
+        view->source = strdup(path);
+        fd = superblock_clone_source(source, view->read_only, err);
+        if (fd < 0) {
+                nsm_error_prefix(err, "%s", volume->source);
+                return fd;
+        }
+        *ret_fd = fd;
+        return view->source ? 0 : nsm_error_set(err, -ENOMEM, "no memory");
+}
+
+static int make_superblock(struct view *view, struct nsm_error *err)
+{
+        char name[VIEW_NAME_MAX];
+        struct superblock_options options = {
+                .name = view_format_name(view, name, sizeof name),
+                .read_only = view->read_only,
+                .nosuid = view->nosuid,
+                .nodev = view->nodev,
+        };
+
+        return superblock_new(&options, &view->fuse_fd, &view->mount_fd, &view->device, err);
+}
+
+/* The worker is held at its gate: whatever fails here ends it. */
+static int set_going(struct view *view, int *gate, struct nsm_error *err)
+{
+        int r = view_write_record(view, err);
+
+        if (r < 0)
+                return r;
+        r = view_watch(view);
+        if (r >= 0)
+                r = view_await_serving(view);
+        if (r >= 0)
+                r = worker_release(gate);
+        if (r < 0)
+                return nsm_error_set(err, r, "starting a worker: %s", strerror(-r));
+        return 0;
+}
+
+static int start(struct view *view, const struct nsm_tenant *tenant,
+                 const struct nsm_volume *volume, struct nsm_error *err)
+{
+        cleanup_free char *options = NULL;
+        cleanup_fd int source = -1;
+        cleanup_fd int gate = -1;
+        struct worker_descriptors descriptors;
+        int r = view_format_options(tenant, volume, view->read_only, &options, err);
+
+        if (r == 0)
+                r = open_source(view, tenant, volume, &source, err);
+        if (r == 0)
+                r = make_superblock(view, err);
+        if (r < 0)
+                return r;
+        descriptors = (struct worker_descriptors){ .fuse = view->fuse_fd, .source = source,
+                                                   .mount = view->mount_fd };
+        r = worker_spawn(view->supervisor->worker_program, options, &descriptors, &view->worker,
+                         &gate, err);
+        if (r < 0)
+                return r;
+        r = set_going(view, &gate, err);
+        if (r < 0)
+                worker_kill(&view->worker, SIGKILL);
+        return r;
+}
+
+int view_start(struct supervisor *supervisor, const struct nsm_tenant *tenant,
+               const struct nsm_volume *volume, bool read_only, struct view **ret,
+               struct nsm_error *err)
+{
+        struct view *view = new_view(supervisor, tenant, volume, read_only);
+        int r;
+
+        if (!view)
+                return nsm_error_set(err, -ENOMEM, "no memory");
+        DL_APPEND(supervisor->views, view);
+        r = start(view, tenant, volume, err);
+        if (r < 0) {
+                char name[VIEW_NAME_MAX];
+
+                nsm_error_prefix(err, "view %s", view_format_name(view, name, sizeof name));
+                view_forget(view);
+                return r;
+        }
+        supervisor_schedule_sweep(supervisor);
+        *ret = view;
+        return 0;
+}
