@@ -9,6 +9,9 @@
  * reason, is completed or undone by a second process, which
  * nsm_helper_finish() starts by itself; the same descriptor tells when that is
  * over. README.md in this folder has the steps and what a death at each means.
+ *
+ * The processes of a job do not end because their caller has: they complete or
+ * undo it, and exit. The caller's next life waits for that, and then looks.
  */
 #ifndef NSM_MOUNTNS_HELPER_H
 #define NSM_MOUNTNS_HELPER_H
@@ -114,20 +117,6 @@ struct nsm_helper;
  */
 int nsm_helper_start(const struct nsm_request *request, struct nsm_helper **ret,
                      struct nsm_error *err);
-
-/*
- * For a supervisor that was killed (SIGKILL) while a job ran, and is back.
- *
- * The processes of a job do not end because their caller has: they go on,
- * complete or undo the job, and exit. The caller's next life waits until they
- * have, or kills them, and then starts this with the request as it was, @target
- * opened anew (the same mount namespace) and @view_fd -1 when the view is gone:
- * it looks what the job left, and completes or undoes that. Polled and finished
- * like a job. NSM_OUTCOME_DONE: the graft is there, result.place and path say
- * where; NSM_OUTCOME_FAILED: it is not, and the table is as it was before.
- */
-int nsm_helper_start_recovery(const struct nsm_request *request, struct nsm_helper **ret,
-                              struct nsm_error *err);
 
 /* A descriptor that polls readable when nsm_helper_finish() has something to do; stays the same. */
 int nsm_helper_fd(const struct nsm_helper *helper);

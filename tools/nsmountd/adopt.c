@@ -2,13 +2,15 @@
 #include "tools/nsmountd/adopt.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <utlist.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
 #include "fs/base/parse.h"
+#include "mountns/table.h"
 #include "tools/nsmountd/find.h"
 #include "tools/nsmountd/graft.h"
 #include "tools/nsmountd/job.h"
@@ -83,39 +85,59 @@ static void adopt_grafts(struct supervisor *supervisor, json_t *records)
         }
 }
 
-/* A job that looks what has become of a pending graft. */
+/* Whether a mount is another graft's already. */
+static bool is_known(const struct graft *but, const struct nsm_place *place)
+{
+        const struct graft *graft;
+
+        DL_FOREACH(but->supervisor->grafts, graft)
+                if (graft != but && graft->place.mount_namespace == place->mount_namespace &&
+                    graft->place.mount_id == place->mount_id)
+                        return true;
+        return false;
+}
+
+/* The mount of the graft's view that nobody else accounts for, in @task's table. */
+static int look_for_mount(const struct graft *graft, const char *task, struct nsm_place *place,
+                          char **ret_path, struct nsm_error *err)
+{
+        cleanup_table struct nsm_table table = { 0 };
+        cleanup_fd int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+        struct libmnt_fs *mount;
+        int r = iter ? nsm_table_read(proc, task, &table, err) : -ENOMEM;
+
+        *ret_path = NULL;
+        while (r == 0 && !*ret_path && mnt_table_next_fs(table.mounts, iter, &mount) == 0) {
+                place->mount_id = (uint64_t)mnt_fs_get_id(mount);
+                if (mnt_fs_get_devno(mount) == graft->place.device && !is_known(graft, place))
+                        *ret_path = strdup(mnt_fs_get_target(mount));
+        }
+        mnt_free_iter(iter);
+        if (r == 0 && !*ret_path)
+                r = nsm_error_set(err, -ENOENT, "graft g%llu was not made",
+                                  (unsigned long long)graft->number);
+        return r;
+}
+
+/*
+ * An attach that was under way when nsmountd died: its helper has completed or
+ * undone it since (leftover.h); the container's table says which.
+ */
 static int recover(struct graft *graft, struct nsm_error *err)
 {
-        struct supervisor *supervisor = graft->supervisor;
-        struct nsm_target *target = NULL;
-        struct job *job = NULL;
+        cleanup_target struct nsm_target *target = NULL;
+        cleanup_free char *path = NULL;
+        struct nsm_place place = graft->place;
+        char task[16] = "self";
         int r = find_target(graft, &target, err);
 
         if (r < 0)
                 return r; /* its container is gone, and what was mounted there with it */
-        r = job_new(supervisor, graft->view->tenant, &job, err);
-        if (r < 0) {
-                nsm_target_free(target);
-                return r;
-        }
-        job->target = target;
-        job->view = graft->view;
-        job->graft = graft;
-        job->mount_namespace = graft->place.mount_namespace;
-        job->request = (struct nsm_request){
-                .job = graft->on_host ? NSM_JOB_MOUNT : NSM_JOB_ATTACH,
-                .read_only = graft->read_only,
-                .nosuid = graft->nosuid,
-                .nodev = graft->nodev,
-                .api = graft->api,
-                .group = (gid_t)-1,
-        };
-        if (graft->on_host)
-                job->directory = strdup(graft->path);
-        else if (strcmp(graft->path, "/") != 0)
-                job->at = strdup(graft->path);
-        job_submit(job, NULL);
-        return 0;
+        if (target)
+                snprintf(task, sizeof task, "%d", (int)nsm_target_pid(target));
+        r = look_for_mount(graft, task, &place, &path, err);
+        return r < 0 ? r : graft_settle(graft, &place, path, err);
 }
 
 static void recover_pending(struct supervisor *supervisor)

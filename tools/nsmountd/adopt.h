@@ -11,8 +11,8 @@
 /*
  * Before serving. Views whose workers run go on; the others are dead, as long
  * as they have grafts. Helpers of the former nsmountd are waited for
- * (HELPER_LIMIT_S at most, then killed); what an interrupted attach left
- * becomes a job that completes or undoes it.
+ * (HELPER_LIMIT_S at most, then killed), because they complete or undo what they
+ * were at; then the tables say which grafts there are.
  */
 int adopt_all(struct supervisor *supervisor, struct nsm_error *err);
 

@@ -64,9 +64,6 @@ int graft_new(const struct job *job, const char *path, const struct nsm_place *p
         graft->view = job->view;
         graft->on_host = job->request.job == NSM_JOB_MOUNT;
         graft->read_only = job->request.read_only;
-        graft->nosuid = job->request.nosuid;
-        graft->nodev = job->request.nodev;
-        graft->api = job->request.api;
         graft->pending = true;
         graft->pid = job->target ? nsm_target_pid(job->target) : 0;
         graft->place = *place;
@@ -230,9 +227,8 @@ json_t *graft_to_record(const struct graft *graft)
 {
         const struct nsm_place *place = &graft->place;
 
-        return json_pack("{s:I, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:s, s:I, s:I, s:I, s:I, s:I}",
+        return json_pack("{s:I, s:b, s:b, s:b, s:i, s:s, s:I, s:I, s:I, s:I, s:I}",
                          "view", (json_int_t)graft->view->id, "readOnly", graft->read_only,
-                         "nosuid", graft->nosuid, "nodev", graft->nodev, "api", graft->api,
                          "onHost", graft->on_host, "pending", graft->pending,
                          "pid", (int)graft->pid, "path", graft->path,
                          "mountNamespace", (json_int_t)place->mount_namespace,
@@ -256,21 +252,17 @@ static struct view *find_view(struct supervisor *supervisor, json_int_t id)
 static int unpack(const json_t *record, struct graft *graft, json_int_t *ret_view)
 {
         json_int_t ns, ns_id, mount, mount_unique, device;
-        int read_only, nosuid, nodev, api, on_host, pending, pid;
+        int read_only, on_host, pending, pid;
         const char *path;
 
         if (json_unpack((json_t *)record,
-                        "{s:I, s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:s, s:I, s:I, s:I, s:I, s:I}",
-                        "view", ret_view, "readOnly", &read_only, "nosuid", &nosuid,
-                        "nodev", &nodev, "api", &api, "onHost", &on_host, "pending", &pending,
-                        "pid", &pid, "path", &path, "mountNamespace", &ns,
+                        "{s:I, s:b, s:b, s:b, s:i, s:s, s:I, s:I, s:I, s:I, s:I}",
+                        "view", ret_view, "readOnly", &read_only, "onHost", &on_host,
+                        "pending", &pending, "pid", &pid, "path", &path, "mountNamespace", &ns,
                         "mountNamespaceId", &ns_id, "mountId", &mount,
                         "mountIdUnique", &mount_unique, "device", &device) < 0)
                 return -EBADMSG;
         graft->read_only = read_only;
-        graft->nosuid = nosuid;
-        graft->nodev = nodev;
-        graft->api = api;
         graft->on_host = on_host;
         graft->pending = pending;
         graft->pid = pid;

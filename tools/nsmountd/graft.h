@@ -18,7 +18,6 @@ struct graft {
         uint64_t number;   /* gN */
         struct view *view; /* stays while a graft refers to it */
         bool read_only;
-        bool nosuid, nodev, api; /* as it was asked for: what a recovery must know */
         bool on_host; /* `nsmount mount` */
         bool pending; /* being made: place has no mount yet */
         pid_t pid;    /* that was named when it was made; 0 on the host */

@@ -26,7 +26,7 @@ enum job_state { JOB_WAITS_FOR_VIEW, JOB_QUEUED, JOB_RUNNING };
 struct job {
         struct job *prev, *next;
         struct supervisor *supervisor;
-        struct nsm_call *call; /* to be answered; NULL for a recovery */
+        struct nsm_call *call; /* to be answered */
         enum job_state state;
         char *tenant;               /* for the limit of helpers */
         uint64_t mount_namespace;   /* in which it works */

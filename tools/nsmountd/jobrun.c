@@ -29,12 +29,8 @@ static void end_job(struct job *job)
 static void fail(struct job *job, const char *name, const struct nsm_error *err,
                  const struct nsm_holders *holders)
 {
-        if (job->call)
-                answer_error(job->call, name, err, holders);
-        else
-                nsm_log(LOG_WARNING, "an interrupted request of tenant %s: %s", job->tenant,
-                        err->text);
-        if (job->graft && makes_graft(job))
+        answer_error(job->call, name, err, holders);
+        if (makes_graft(job))
                 graft_forget(job->graft); /* it was never made */
         end_job(job);
 }
@@ -50,13 +46,10 @@ static void succeed(struct job *job, const struct nsm_result *result)
 
         for (size_t i = 0; i < result->n_warnings; i++)
                 json_array_append_new(job->warnings, json_string(result->warnings[i]));
-        if (makes_graft(job) && job->graft &&
+        if (makes_graft(job) &&
             graft_settle(job->graft, &result->place, result->path, &err) < 0)
                 nsm_log(LOG_ERR, "%s; the graft is there all the same", err.text);
-        if (job->call)
-                answer_graft(job->call, job->graft, makes_graft(job) ? job->warnings : NULL);
-        else
-                nsm_log(LOG_NOTICE, "an interrupted request of tenant %s is complete", job->tenant);
+        answer_graft(job->call, job->graft, makes_graft(job) ? job->warnings : NULL);
         if (!makes_graft(job))
                 graft_forget(job->graft);
         end_job(job);
@@ -112,7 +105,7 @@ static int prepare_graft(struct job *job, struct nsm_error *err)
 /* Whether what the job was to work on has gone while it waited. */
 static int check_still_there(const struct job *job, struct nsm_error *err)
 {
-        if (job->call && job->view && job->view->state == VIEW_DEAD)
+        if (job->view && job->view->state == VIEW_DEAD)
                 return nsm_error_set(err, -EIO, "%s before the request was done: nsmountd's log "
                                      "has its own words", job->view->reason);
         if (!makes_graft(job) && !job->graft)
@@ -125,19 +118,16 @@ static int start_helper(struct job *job, struct nsm_error *err)
         struct nsm_request *request = &job->request;
         int r;
 
-        if (makes_graft(job) && !job->graft) {
-                r = prepare_graft(job, err);
-                if (r < 0)
-                        return r;
-        }
+        r = makes_graft(job) ? prepare_graft(job, err) : 0;
+        if (r < 0)
+                return r;
         request->target = job->target;
         request->at = job->at;
         request->directory = job->directory;
         request->place = job->graft->place;
         request->view_fd = job->view ? job->view->mount_fd : -1;
         request->device = job->graft->place.device;
-        return job->call ? nsm_helper_start(request, &job->helper, err)
-                         : nsm_helper_start_recovery(request, &job->helper, err);
+        return nsm_helper_start(request, &job->helper, err);
 }
 
 static int watch_helper(struct job *job, struct nsm_error *err)
