@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* For cppcheck only, which is not shown the libraries' headers: their loops. */
+#define json_array_foreach(array, index, value) \
+        for ((index) = 0; ((value) = json_array_get(array, index)); (index)++)
+#define json_object_foreach(object, key, value) \
+        for (void *i_ = json_object_iter(object); next_member(&i_, &(key), &(value));)
+#define json_object_foreach_safe(object, n, key, value) json_object_foreach(object, key, value)
+#define HASH_ITER(hh, head, el, tmp) for ((el) = (head), (tmp) = 0; (el); (el) = (tmp))
+#define Test(suite, name, ...) void suite##_##name(void)
+#define ParameterizedTest(parameter, suite, name, ...) void suite##_##name(parameter)
+#define TestSuite(...)
