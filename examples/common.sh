@@ -26,9 +26,16 @@ check() {
 
 same() { [ "$1" = "$2" ]; }
 
+# Ends for want of something; as a test (tests/integration) it is skipped.
+lacks() {
+        printf '%s: %s\n' "${0##*/}" "$*" >&2
+        [ -z "${NSM_BUILD_DIR:-}" ] || exit 77
+        exit 1
+}
+
 # Builds, unless tests have done so.
 prepare() {
-        [ "$(id -u)" = 0 ] || die "needs root: containers and mounts are made"
+        [ "$(id -u)" = 0 ] || lacks "needs root: containers and mounts are made"
         if [ -z "${NSM_BUILD_DIR:-}" ]; then
                 "$top"/tools/setup
                 [ -f "$build"/build.ninja ] || meson setup "$build" "$top" >/dev/null ||
@@ -36,7 +43,7 @@ prepare() {
                 meson compile -C "$build" >"$build"/compile.log 2>&1 ||
                         die "the build failed: see $build/compile.log"
         fi
-        [ -c /dev/fuse ] || die "/dev/fuse is missing: load the kernel module fuse"
+        [ -c /dev/fuse ] || lacks "/dev/fuse is missing: load the kernel module fuse"
         export PATH=$build:$PATH
 }
 
@@ -84,11 +91,8 @@ start_supervisor() {
 
 # Remembers the workers of all views, to see at the end that they are gone.
 note_workers() {
-        local pid
-        while read -r pid; do
-                workers+=("$pid")
-        done < <(nsmount list --json | tr '{' '\n' |
-                 sed -n 's/.*"pid": *\([0-9][0-9]*\).*"state".*/\1/p')
+        mapfile -t workers < <(nsmount list --json |
+                python3 -c 'import json, sys; [print(v["pid"]) for v in json.load(sys.stdin)["views"]]')
 }
 
 # inside PID COMMAND...: a command in all namespaces of a container, as its root.
@@ -111,7 +115,7 @@ wait_for() {
         done
 }
 
-no_views() { [ "$(nsmount list --json | grep -c '"transport"')" = 0 ]; }
+no_views() { nsmount list --json | python3 -c 'import json, sys; sys.exit(json.load(sys.stdin)["views"] != [])'; }
 
 stop_supervisor() {
         [ -n "$supervisor" ] || return 0
