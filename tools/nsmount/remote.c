@@ -10,14 +10,20 @@
 #include "fs/base/sys.h"
 #include "tools/control/client.h"
 
-static void note_holders(FILE *notes, const json_t *holders)
+/* Those that the error's one line had no room for follow it. */
+static void note_holders(FILE *notes, const json_t *holders, const char *text)
 {
         const json_t *holder, *what;
         size_t i, j;
 
         json_array_foreach (holders, i, holder) {
                 const char *sep = ": ";
+                char named[32];
 
+                snprintf(named, sizeof named, " %" JSON_INTEGER_FORMAT " (",
+                         json_integer_value(json_object_get(holder, "pid")));
+                if (strstr(text, named))
+                        continue;
                 fprintf(notes, "  pid %" JSON_INTEGER_FORMAT " (%s)",
                         json_integer_value(json_object_get(holder, "pid")),
                         json_string_value(json_object_get(holder, "command")) ?: "?");
@@ -42,7 +48,8 @@ int nsm_remote_call(const struct nsm_invocation *inv, const char *method, json_t
                 r = nsm_client_call(client, method, parameters, &fd, fd >= 0, ret_reply, err);
         json_decref(parameters);
         if (r < 0 && client)
-                note_holders(inv->notes, json_object_get(nsm_client_error(client), "holders"));
+                note_holders(inv->notes, json_object_get(nsm_client_error(client), "holders"),
+                             err->text);
         return r;
 }
 
