@@ -105,6 +105,9 @@ void graft_forget(struct graft *graft)
 
         if (!graft)
                 return;
+        /* A name that nobody has seen is free again. */
+        if (graft->pending && graft->number + 1 == graft->supervisor->next_graft)
+                graft->supervisor->next_graft--;
         jobs_notice_graft(graft);
         records_remove(graft->supervisor->runtime.records_fd,
                        record_name(graft, name, sizeof name));

@@ -20,13 +20,14 @@ void job_free(struct job *job)
         nsm_target_free(job->target);
         json_decref(job->warnings);
         free(job->tenant);
+        free(job->volume);
         free(job->at);
         free(job->directory);
         free(job);
 }
 
-int job_new(struct supervisor *supervisor, const char *tenant, struct job **ret,
-            struct nsm_error *err)
+int job_new(struct supervisor *supervisor, const char *tenant, const char *volume,
+            struct job **ret, struct nsm_error *err)
 {
         struct job *job;
         size_t n;
@@ -41,8 +42,9 @@ int job_new(struct supervisor *supervisor, const char *tenant, struct job **ret,
         job->supervisor = supervisor;
         DL_APPEND(supervisor->jobs, job);
         job->tenant = strdup(tenant);
+        job->volume = volume ? strdup(volume) : NULL;
         job->warnings = json_array();
-        if (!job->tenant || !job->warnings) {
+        if (!job->tenant || !job->warnings || (volume && !job->volume)) {
                 job_free(job);
                 return nsm_error_set(err, -ENOMEM, "no memory");
         }
@@ -52,22 +54,19 @@ int job_new(struct supervisor *supervisor, const char *tenant, struct job **ret,
 
 void job_submit(struct job *job, struct nsm_call *call)
 {
-        bool waits = job->view && job->view->state == VIEW_STARTING;
-
         job->call = call;
-        job->state = waits ? JOB_WAITS_FOR_VIEW : JOB_QUEUED;
         jobs_schedule(job->supervisor);
 }
 
-/* Dead views let their jobs run, too: job_run() says what has happened. */
 void jobs_notice_view(struct view *view)
 {
-        struct job *job;
+        struct supervisor *supervisor = view->supervisor;
+        struct job *job, *next;
 
-        DL_FOREACH(view->supervisor->jobs, job)
+        /* job_run() may end its own job, and no other. */
+        DL_FOREACH_SAFE(supervisor->jobs, job, next)
                 if (job->view == view && job->state == JOB_WAITS_FOR_VIEW)
-                        job->state = JOB_QUEUED;
-        jobs_schedule(view->supervisor);
+                        job_run(job);
 }
 
 void jobs_notice_graft(const struct graft *graft)
@@ -88,9 +87,9 @@ static bool may_run(const struct job *job)
         if (job->state != JOB_QUEUED)
                 return false;
         DL_FOREACH(job->supervisor->jobs, other) {
-                if (other->state != JOB_RUNNING)
+                if (other->state == JOB_QUEUED)
                         continue;
-                if (other->mount_namespace == job->mount_namespace)
+                if (other->turn == job->turn)
                         return false;
                 all++;
                 same_tenant += strcmp(other->tenant, job->tenant) == 0;
@@ -98,7 +97,7 @@ static bool may_run(const struct job *job)
         return all < HELPERS_MAX && same_tenant < HELPERS_PER_TENANT_MAX;
 }
 
-/* The first that may, so that nobody overtakes another in the same namespace. */
+/* The first that may, so that nobody overtakes another in the same container. */
 static struct job *find_next(struct supervisor *supervisor)
 {
         struct job *job;
@@ -115,7 +114,7 @@ static int on_start(sd_event_source *source, void *data)
         struct job *job;
 
         while ((job = find_next(supervisor)))
-                job_run(job);
+                job_take_turn(job);
         return 0;
 }
 

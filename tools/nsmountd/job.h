@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A request on its way: waits for its view, then for its turn, then for its
- * helper; then it is answered. Jobs of one mount namespace run one after the
- * other, those of different ones side by side.
+ * A request on its way: waits for its turn, then for its view, then for its
+ * helper; then it is answered. Jobs of one container run one after the other,
+ * those of different ones side by side. What a container is, is looked at when
+ * its turn has come: the looking itself must not be seen by a helper there.
  */
 #ifndef NSM_NSMOUNTD_JOB_H
 #define NSM_NSMOUNTD_JOB_H
@@ -21,15 +22,22 @@
 /* Seconds for a helper; and, after it was killed, for undoing. */
 #define HELPER_LIMIT_S 30
 
-enum job_state { JOB_WAITS_FOR_VIEW, JOB_QUEUED, JOB_RUNNING };
+enum job_state {
+        JOB_QUEUED,
+        JOB_WAITS_FOR_VIEW, /* has its turn already */
+        JOB_RUNNING,
+};
 
 struct job {
         struct job *prev, *next;
         struct supervisor *supervisor;
         struct nsm_call *call; /* to be answered */
         enum job_state state;
-        char *tenant;               /* for the limit of helpers */
-        uint64_t mount_namespace;   /* in which it works */
+        char *tenant, *volume;      /* names; volume may be NULL */
+        bool wants_read_only, wants_suid;
+        /* When its turn has come: checks it, finds its view. NULL: nothing to do. */
+        int (*prepare)(struct job *job, struct nsm_error *err);
+        uint64_t turn;              /* jobs with the same number do not run side by side */
         struct nsm_target *target;  /* owned; NULL on the host */
         struct view *view;          /* attach, mount; else NULL */
         struct graft *graft;        /* being made, or taken back; NULL once it has gone */
@@ -41,9 +49,9 @@ struct job {
         unsigned kills;
 };
 
-/* An empty job in the list. -EBUSY when there are too many. */
-int job_new(struct supervisor *supervisor, const char *tenant, struct job **ret,
-            struct nsm_error *err);
+/* An empty job in the list. -EBUSY when there are too many. @volume may be NULL. */
+int job_new(struct supervisor *supervisor, const char *tenant, const char *volume,
+            struct job **ret, struct nsm_error *err);
 
 /* The job is filled in: it goes its way, and answers @call in the end. */
 void job_submit(struct job *job, struct nsm_call *call);
@@ -66,7 +74,10 @@ void jobs_refuse_waiting(struct supervisor *supervisor);
 /* The limit for stopping is over. */
 void jobs_kill(struct supervisor *supervisor);
 
-/* jobrun.c: starts the helper of a queued job, or ends the job by an error. */
+/* jobrun.c: the turn of a queued job has come. */
+void job_take_turn(struct job *job);
+
+/* jobrun.c: its view serves, or is dead: starts the helper, or ends the job by an error. */
 void job_run(struct job *job);
 
 /* jobrun.c: answers by the error @name, and ends the job. */

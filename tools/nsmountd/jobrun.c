@@ -15,7 +15,7 @@ static bool makes_graft(const struct job *job)
         return job->request.job == NSM_JOB_ATTACH || job->request.job == NSM_JOB_MOUNT;
 }
 
-/* Answered already: frees it, and lets the next of its namespace begin. */
+/* Answered already: frees it, and lets the next of its container begin. */
 static void end_job(struct job *job)
 {
         struct supervisor *supervisor = job->supervisor;
@@ -93,11 +93,13 @@ static int on_limit(sd_event_source *timer, uint64_t usec, void *data)
 static int prepare_graft(struct job *job, struct nsm_error *err)
 {
         bool on_host = job->request.job == NSM_JOB_MOUNT;
-        struct nsm_place place = { .mount_namespace = job->mount_namespace,
+        struct nsm_place place = { .mount_namespace = job->supervisor->mount_namespace,
                                    .device = job->view->device };
 
-        if (job->target)
+        if (job->target) {
+                place.mount_namespace = nsm_target_mount_namespace(job->target);
                 place.mount_namespace_id = job->target->mount_namespace_id;
+        }
         return graft_new(job, on_host ? job->directory : job->at ? job->at : "/", &place,
                          &job->graft, err);
 }
@@ -144,6 +146,17 @@ static int watch_helper(struct job *job, struct nsm_error *err)
                 return 0;
         nsm_helper_kill(job->helper);
         return nsm_error_set(err, r, "looking after a helper: %s", strerror(-r));
+}
+
+void job_take_turn(struct job *job)
+{
+        struct nsm_error err = { 0 };
+
+        job->state = JOB_WAITS_FOR_VIEW;
+        if (job->prepare && job->prepare(job, &err) < 0)
+                job_fail(job, "Refused", &err);
+        else if (!job->view || job->view->state != VIEW_STARTING)
+                job_run(job);
 }
 
 void job_run(struct job *job)

@@ -48,19 +48,39 @@ static int open_target(struct nsm_call *call, int index, struct nsm_target **ret
         return nsm_target_open(pidfd, ret, err);
 }
 
-/* Fills in what attach and mount have in common. Takes nothing of @job on failure. */
-static int prepare(struct job *job, const struct nsm_tenant *tenant,
-                   const struct nsm_parameters *p, struct nsm_error *err)
+/*
+ * Who works in a container joins its user namespace, and a helper that looks
+ * for footholds would take it for the tenant's: one at a time in each.
+ */
+static uint64_t turn_of(const struct nsm_target *target)
 {
-        const struct nsm_volume *volume = nsm_tenant_find_volume(tenant, p->volume, err);
+        return target->inodes[NSM_NAMESPACE_USER];
+}
+
+static int take_container(struct job *job, struct nsm_call *call, int index,
+                          struct nsm_error *err)
+{
+        int r = open_target(call, index, &job->target, err);
+
+        if (r < 0)
+                nsm_error_prefix(err, "tenant %s", job->tenant);
+        else
+                job->turn = turn_of(job->target);
+        return r;
+}
+
+/* Finds the view of a job whose turn it is, and what goes with it. */
+static int prepare_view(struct job *job, const struct nsm_tenant *tenant, struct nsm_error *err)
+{
+        const struct nsm_volume *volume = nsm_tenant_find_volume(tenant, job->volume, err);
         int r;
 
         if (!volume)
                 return err->code;
-        if (p->suid && !volume->suid_allow)
+        if (job->wants_suid && !volume->suid_allow)
                 return nsm_error_set(err, -EPERM, "%s/%s has suid = deny: mount it without --suid",
                                      tenant->name, volume->name);
-        r = view_get(job->supervisor, tenant, volume, p->read_only, &job->view, err);
+        r = view_get(job->supervisor, tenant, volume, job->wants_read_only, &job->view, err);
         if (r < 0)
                 return r;
         view_warn_of_mounts(job->view, job->warnings);
@@ -70,62 +90,73 @@ static int prepare(struct job *job, const struct nsm_tenant *tenant,
         return 0;
 }
 
-static int prepare_attach(struct job *job, struct nsm_call *call,
-                          const struct nsm_tenant *tenant, const struct nsm_parameters *p,
-                          struct nsm_error *err)
+static int prepare_attach(struct job *job, struct nsm_error *err)
 {
-        int r = open_target(call, p->container, &job->target, err);
+        const struct nsm_tenant *tenant = nsm_config_find_tenant(job->supervisor->config,
+                                                                 job->tenant, err);
+        int r = tenant ? nsm_target_check_ids(job->target, &tenant->uids, &tenant->gids, err)
+                       : err->code;
 
-        if (r == 0)
-                r = nsm_target_check_ids(job->target, &tenant->uids, &tenant->gids, err);
-        if (r < 0) {
-                nsm_error_prefix(err, "tenant %s", tenant->name);
-                return r;
-        }
-        job->mount_namespace = nsm_target_mount_namespace(job->target);
-        if (p->at) {
-                job->at = strdup(p->at);
-                if (!job->at)
-                        return nsm_error_set(err, -ENOMEM, "no memory");
-        }
-        job->request.job = NSM_JOB_ATTACH;
-        job->request.api = p->api;
-        job->request.force = p->force;
-        return prepare(job, tenant, p, err);
+        if (r < 0)
+                nsm_error_prefix(err, "tenant %s", job->tenant);
+        return r < 0 ? r : prepare_view(job, tenant, err);
 }
 
-static int prepare_mount(struct job *job, const struct nsm_tenant *tenant,
-                         const struct nsm_parameters *p, struct nsm_error *err)
+static int prepare_mount(struct job *job, struct nsm_error *err)
 {
+        const struct nsm_tenant *tenant = nsm_config_find_tenant(job->supervisor->config,
+                                                                 job->tenant, err);
         uint32_t gid;
-        int r;
+        int r = tenant ? prepare_view(job, tenant, err) : err->code;
 
-        job->mount_namespace = job->supervisor->mount_namespace;
-        job->directory = strdup(p->directory);
-        if (!job->directory)
-                return nsm_error_set(err, -ENOMEM, "no memory");
-        job->request.job = NSM_JOB_MOUNT;
-        job->request.group = (gid_t)-1;
+        if (r < 0)
+                return r;
+        job->request.nosuid = job->request.nosuid || !job->wants_suid;
         if (nsm_idmap_shift(&tenant->gids, NSM_ID_OUTWARD, 0, &gid) == 0)
                 job->request.group = gid;
-        r = prepare(job, tenant, p, err);
-        job->request.nosuid = job->request.nosuid || !p->suid;
-        return r;
+        return 0;
 }
 
-/* A job for a tenant's request, or the refusal. @at_host: mount. */
+/* What is wrong at first sight needs not wait for its turn. */
+static int check_names(const struct supervisor *supervisor, const struct nsm_parameters *p,
+                       struct nsm_error *err)
+{
+        const struct nsm_tenant *tenant = nsm_config_find_tenant(supervisor->config, p->tenant,
+                                                                 err);
+
+        return tenant && nsm_tenant_find_volume(tenant, p->volume, err) ? 0 : err->code;
+}
+
+/* The whole of a job to make a graft; @call has the container's descriptor. */
+static int fill_in(struct job *job, struct nsm_call *call, const struct nsm_parameters *p,
+                   struct nsm_error *err)
+{
+        job->wants_read_only = p->read_only;
+        job->wants_suid = p->suid;
+        job->request.group = (gid_t)-1;
+        job->request.api = p->api;
+        job->request.force = p->force;
+        job->at = p->at ? strdup(p->at) : NULL;
+        job->directory = p->directory ? strdup(p->directory) : NULL;
+        if ((p->at && !job->at) || (p->directory && !job->directory))
+                return nsm_error_set(err, -ENOMEM, "no memory");
+        job->request.job = p->directory ? NSM_JOB_MOUNT : NSM_JOB_ATTACH;
+        job->prepare = p->directory ? prepare_mount : prepare_attach;
+        job->turn = job->supervisor->mount_namespace;
+        return p->directory ? 0 : take_container(job, call, p->container, err);
+}
+
 static void make_graft(struct supervisor *supervisor, struct nsm_call *call,
-                       const struct nsm_parameters *p, bool at_host)
+                       const struct nsm_parameters *p)
 {
         struct nsm_error err = { 0 };
-        const struct nsm_tenant *tenant = nsm_config_find_tenant(supervisor->config, p->tenant,
-                                                                 &err);
         struct job *job = NULL;
-        int r = tenant ? job_new(supervisor, p->tenant, &job, &err) : err.code;
+        int r = check_names(supervisor, p, &err);
 
         if (r == 0)
-                r = at_host ? prepare_mount(job, tenant, p, &err)
-                            : prepare_attach(job, call, tenant, p, &err);
+                r = job_new(supervisor, p->tenant, p->volume, &job, &err);
+        if (r == 0)
+                r = fill_in(job, call, p, &err);
         if (r < 0) {
                 job_free(job);
                 refuse(call, &err);
@@ -140,7 +171,7 @@ static void run_attach(struct nsm_call *call, void *context)
 
         if (parse(call, P(TENANT) | P(CONTAINER) | P(VOLUME) | P(AT) | P(READ_ONLY) | P(API) |
                   P(FORCE), P(TENANT) | P(CONTAINER), &p))
-                make_graft(context, call, &p, false);
+                make_graft(context, call, &p);
 }
 
 static void run_mount(struct nsm_call *call, void *context)
@@ -149,7 +180,7 @@ static void run_mount(struct nsm_call *call, void *context)
 
         if (parse(call, P(TENANT) | P(DIRECTORY) | P(VOLUME) | P(READ_ONLY) | P(SUID),
                   P(TENANT) | P(DIRECTORY), &p))
-                make_graft(context, call, &p, true);
+                make_graft(context, call, &p);
 }
 
 /* Takes @graft back. @target becomes the job's; NULL on the host. */
@@ -159,14 +190,14 @@ static void take_back(struct supervisor *supervisor, struct nsm_call *call, stru
         struct nsm_error err = { 0 };
         struct job *job = NULL;
 
-        if (job_new(supervisor, graft->view->tenant, &job, &err) < 0) {
+        if (job_new(supervisor, graft->view->tenant, NULL, &job, &err) < 0) {
                 nsm_target_free(target);
                 refuse(call, &err);
                 return;
         }
         job->target = target;
         job->graft = graft;
-        job->mount_namespace = graft->place.mount_namespace;
+        job->turn = target ? turn_of(target) : supervisor->mount_namespace;
         job->request.job = graft->on_host ? NSM_JOB_UNMOUNT : NSM_JOB_DETACH;
         job->request.kill = kill;
         if (graft->on_host)

@@ -218,6 +218,7 @@ static int retire_outdated(struct view *view, struct nsm_error *err)
 {
         char name[VIEW_NAME_MAX];
 
+        graft_sweep(view->supervisor); /* some may have ended with their containers */
         if (view_is_used(view) || view->state == VIEW_STARTING)
                 return nsm_error_set(err, -EBUSY, "view %s is still served with its former "
                                      "settings: detach its grafts first (\"nsmount list\" names "
