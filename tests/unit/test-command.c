@@ -259,21 +259,21 @@ static const char list_text[] =
         " 'readOnly': false, 'kind': 'container', 'pid': 4711, 'mountNamespace': 4026532200,"
         " 'path': '/'}, {'name': 'g2', 'view': 'acme/root', 'tenant': 'acme', 'volume': 'root',"
         " 'readOnly': false, 'kind': 'host', 'pid': 0, 'mountNamespace': 1, 'path': '/run/b/root'}],"
-        " 'containers': [{'mountNamespace': 4026532200, 'tenant': 'acme', 'pids': [4711, 4712],"
+        " 'containers': [{'mountNamespace': 4026532200, 'tenant': 'acme', 'pids': [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],"
         " 'grafts': ['g1']}]}";
 
 static const char tree_ascii[] =
         "acme  ids 0..65535 -> 100000..165535\n"
-        "|- view acme/root  rw  serving  pid 71  dev 0:61  fuse over /dev/fuse, no passthrough"
-        "  quota unlimited\n"
+        "|- view acme/root  rw  serving   pid 71  dev 0:61\n"
+        "|  |  fuse over /dev/fuse, no passthrough, quota unlimited\n"
         "|  |  1 request, 0 errors, 9 descriptors, 120 inodes in 30.0 KiB\n"
         "|  |- g1 at / of mnt:[4026532200], pid 4711\n"
         "|  `- g2 at /run/b/root of the host\n"
-        "`- container mnt:[4026532200]  pids 4711 4712  grafts g1\n"
+        "`- container mnt:[4026532200]  pids 1 2 3 4 5 6 7 8 and 2 more  grafts g1\n"
         "beta  ids 0 -> 5; groups 0 -> 6, 1..2 -> 9..10\n"
         "gone  no longer configured\n"
-        "`- view gone/root  ro  dead  pid 72  dev 0:62  fuse over /dev/fuse, passthrough"
-        "  quota unlimited\n"
+        "`- view gone/root  ro  dead      pid 72  dev 0:62\n"
+        "      fuse over /dev/fuse, passthrough, quota unlimited\n"
         "      12 requests, 3 errors, 0 descriptors, 0 inodes in 0 B\n";
 
 Test(tree, is_drawn)

@@ -36,8 +36,9 @@ static int make_dirs(const char *dir, struct nsm_error *err)
         if (asprintf(&path, "%s/tenants.d", dir) < 0)
                 return nsm_error_set(err, -ENOMEM, "out of memory");
         if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-                return nsm_error_set(err, -errno, "%s: cannot make the configuration directory: %m",
-                                     dir);
+                return nsm_error_set(err, -errno,
+                                     "%s: cannot make the configuration directory: %m%s", dir,
+                                     errno == EACCES ? ": run this as root" : "");
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
                 return nsm_error_set(err, -errno, "%s: cannot make the directory: %m%s", path,
                                      errno == EACCES ? ": run this as root" : "");

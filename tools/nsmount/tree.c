@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define PIDS_SHOWN 8 /* of one container; --json has them all */
+
 /* What stands in front of a line: of one that has others behind it, and of the last. */
 struct strokes {
         const char *more, *last;   /* before the item itself */
@@ -28,6 +30,11 @@ static const char *text_of(const json_t *object, const char *key)
 static json_int_t number_of(const json_t *object, const char *key)
 {
         return json_integer_value(json_object_get(object, key));
+}
+
+static bool is_true(const json_t *object, const char *key)
+{
+        return json_is_true(json_object_get(object, key));
 }
 
 static bool belongs(const json_t *object, const char *key, const char *name)
@@ -130,30 +137,33 @@ static void print_view(const struct tree *t, const json_t *view, bool last)
 {
         const char *name = text_of(view, "name");
         const char *beside = last ? t->s->none : t->s->beside;
-        bool grafts = count(t, "grafts", "view", name) > 0;
+        const char *stem = count(t, "grafts", "view", name) > 0 ? t->s->beside : t->s->none;
 
-        fprintf(t->out, "%sview %-*s  %s  %s  pid %" JSON_INTEGER_FORMAT "  dev %s  %s over %s%s"
-                "  quota %s\n", last ? t->s->last : t->s->more, t->view_width, name,
-                json_is_true(json_object_get(view, "readOnly")) ? "ro" : "rw",
-                text_of(view, "state"), number_of(view, "pid"), text_of(view, "device"),
-                text_of(view, "engine"), text_of(view, "transport"),
-                json_is_true(json_object_get(view, "passthrough")) ? ", passthrough" :
-                                                                     ", no passthrough",
+        fprintf(t->out, "%sview %-*s  %s  %-8s  pid %" JSON_INTEGER_FORMAT "  dev %s\n",
+                last ? t->s->last : t->s->more, t->view_width, name,
+                is_true(view, "readOnly") ? "ro" : "rw", text_of(view, "state"),
+                number_of(view, "pid"), text_of(view, "device"));
+        fprintf(t->out, "%s%s%s over %s, %s, quota %s\n", beside, stem, text_of(view, "engine"),
+                text_of(view, "transport"),
+                is_true(view, "passthrough") ? "passthrough" : "no passthrough",
                 text_of(view, "quota"));
-        fprintf(t->out, "%s%s", beside, grafts ? t->s->beside : t->s->none);
+        fprintf(t->out, "%s%s", beside, stem);
         print_counters(t, view);
         print_grafts(t, beside, name);
 }
 
 static void print_container(const struct tree *t, const json_t *container, bool last)
 {
-        const json_t *item;
-        size_t i;
+        const json_t *pids = json_object_get(container, "pids"), *item;
+        size_t i, n = json_array_size(pids);
 
         fprintf(t->out, "%scontainer mnt:[%" JSON_INTEGER_FORMAT "]  pids",
                 last ? t->s->last : t->s->more, number_of(container, "mountNamespace"));
-        json_array_foreach (json_object_get(container, "pids"), i, item)
-                fprintf(t->out, " %" JSON_INTEGER_FORMAT, json_integer_value(item));
+        for (i = 0; i < n && i < PIDS_SHOWN; i++)
+                fprintf(t->out, " %" JSON_INTEGER_FORMAT,
+                        json_integer_value(json_array_get(pids, i)));
+        if (n > PIDS_SHOWN)
+                fprintf(t->out, " and %zu more", n - PIDS_SHOWN);
         fputs("  grafts", t->out);
         json_array_foreach (json_object_get(container, "grafts"), i, item)
                 fprintf(t->out, " %s", json_string_value(item) ?: "?");
