@@ -131,6 +131,7 @@ static int wait_for_child(pid_t pid)
 /* Stays until the view ends, or ends it on a signal. */
 static int stay(const struct nsm_options *options, pid_t pid)
 {
+        siginfo_t info = { 0 };
         sigset_t signals;
         int sig = 0;
 
@@ -139,7 +140,7 @@ static int stay(const struct nsm_options *options, pid_t pid)
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGCHLD);
         sigprocmask(SIG_BLOCK, &signals, NULL);
-        if (waitpid(pid, NULL, WNOHANG | WNOWAIT) == 0)
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0)
                 sigwait(&signals, &sig);
         if (sig == SIGINT || sig == SIGTERM) {
                 umount2(options->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW);
@@ -205,5 +206,10 @@ int main(int argc, char **argv)
         }
         int r = options.worker ? run_worker(&options, &err) : run_standalone(&options, &err);
         nsm_options_clear(&options);
-        return r < 0 ? complain(&err, EXIT_FAILURE) : r;
+        if (r < 0)
+                r = complain(&err, EXIT_FAILURE);
+        /* A confined worker has nothing that exit handlers could still do. */
+        if (options.worker)
+                _exit(r);
+        return r;
 }
