@@ -5,7 +5,9 @@
 #define json_object_foreach(object, key, value) \
         for (void *i_ = json_object_iter(object); next_member(&i_, &(key), &(value));)
 #define json_object_foreach_safe(object, n, key, value) json_object_foreach(object, key, value)
-#define HASH_ITER(hh, head, el, tmp) for ((el) = (head), (tmp) = 0; (el); (el) = (tmp))
+#define DL_FOREACH(head, el) for ((el) = (head); (el); (el) = (el)->next)
+#define DL_FOREACH_SAFE(head, el, tmp) \
+        for ((el) = (head); (el) && ((tmp) = (el)->next, 1); (el) = (tmp))
 #define Test(suite, name, ...) void suite##_##name(void)
 #define ParameterizedTest(parameter, suite, name, ...) void suite##_##name(parameter)
 #define TestSuite(...)

@@ -122,6 +122,11 @@ stop_supervisor() {
         kill "$supervisor" 2>/dev/null || true
         wait "$supervisor" 2>/dev/null || true
         supervisor=
+        # Of interest where the tests build with sanitizers.
+        if grep -qE 'Sanitizer:|: runtime error: ' "$state"/nsmountd.log; then
+                cat "$state"/nsmountd.log >&2
+                failures=$((failures + 1))
+        fi
 }
 
 # For a trap: ends everything that was started, in whatever state things are.

@@ -249,6 +249,15 @@ struct nsm_world *nsm_world_new(void)
         return world;
 }
 
+/* What a sanitizer said of a supervisor or a worker must not pass unseen. */
+static void check_log(struct nsm_world *world)
+{
+        const char *log = nsm_world_read_file(world, world->log);
+
+        if (log && (strstr(log, "Sanitizer:") || strstr(log, ": runtime error: ")))
+                nsm_harness_die("a sanitizer complains:\n%s", log);
+}
+
 void nsm_world_free(struct nsm_world *world)
 {
         const struct nsm_guardian_request finish = {.op = NSM_GUARDIAN_FINISH};
@@ -258,6 +267,7 @@ void nsm_world_free(struct nsm_world *world)
         if (!world)
                 return;
         own = world->own;
+        check_log(world);
         nsm_guardian_ask(world, &finish, texts, NULL, 0);
         close(own->guardian);
         waitpid(own->guardian_pid, NULL, 0);

@@ -94,9 +94,12 @@ static int take_given(struct lines *lines, const struct nsm_given *given, const 
         if (strcmp(key, "remove-volume") == 0)
                 return 0;
         if (strcmp(key, "volume") == 0) {
-                int r = take_volume(lines, value, &value, err);
-                if (r < 0 || !value)
+                const char *source = NULL;
+                int r = take_volume(lines, value, &source, err);
+
+                if (r < 0 || !source)
                         return r;
+                value = source;
                 key = "source";
         } else if (!of_tenant && !*lines->volume) {
                 return nsm_usage_error(err, "--%s speaks of no volume: write --volume before it",
