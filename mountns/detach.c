@@ -145,10 +145,30 @@ static int explain_busy(struct nsm_work *w, uint64_t mount_id, const char *path,
                              "(a descriptor under way between two, a swap file): try again", path);
 }
 
+/* From now on whoever recovers knows which mount was to go. */
+static int intend(struct nsm_work *w, struct libmnt_fs *graft, struct nsm_error *err)
+{
+        struct nsm_request *q = (struct nsm_request *)w->request; /* this process's own copy */
+        struct nsm_record record = { .kind = NSM_RECORD_INTENT };
+        int r;
+
+        q->place.mount_namespace = q->target->inodes[NSM_NAMESPACE_MNT];
+        q->place.mount_namespace_id = q->target->mount_namespace_id;
+        q->place.mount_id = (uint64_t)mnt_fs_get_id(graft);
+        q->place.device = mnt_fs_get_devno(graft);
+        record.place = q->place;
+        snprintf(record.text, sizeof record.text, "%s", mnt_fs_get_target(graft));
+        r = nsm_record_send(w->journal, &record, NULL, 0);
+        if (r < 0)
+                return nsm_error_set(err, r, "cannot report to the supervisor: %s", strerror(-r));
+        nsm_progress_apply(&w->progress, &record, NULL, 0);
+        return 0;
+}
+
 int nsm_detach_work(struct nsm_work *w, struct nsm_error *err)
 {
         __attribute__((cleanup(nsm_joiner_close_fds))) struct nsm_joiner joiner = NSM_JOINER_INIT;
-        struct nsm_request *q = (struct nsm_request *)w->request; /* this process's own copy */
+        const struct nsm_request *q = w->request;
         struct libmnt_fs *graft, *root;
         char task[24], path[32];
         int r = nsm_work_step(w, NSM_STEP_BEGIN, err);
@@ -159,11 +179,9 @@ int nsm_detach_work(struct nsm_work *w, struct nsm_error *err)
         graft = r == 0 ? find_graft(w, err) : NULL;
         if (!graft)
                 return r < 0 ? r : err->code;
-        q->place.mount_id = (uint64_t)mnt_fs_get_id(graft);
-        q->place.device = mnt_fs_get_devno(graft);
-        w->progress.result.place = q->place;
-        w->progress.result.path = strdup(mnt_fs_get_target(graft));
-        r = nsm_work_step(w, NSM_STEP_SCAN, err);
+        r = intend(w, graft, err);
+        if (r == 0)
+                r = nsm_work_step(w, NSM_STEP_SCAN, err);
         if (r < 0)
                 return r;
         root = nsm_table_find_root(&w->before);

@@ -126,6 +126,20 @@ static int check_directory(struct nsm_work *w, int parent, int dir, struct nsm_e
         return 0;
 }
 
+/* From now on whoever recovers knows which mount it is about. */
+static int tell_intent(struct nsm_work *w, struct nsm_record *record, struct nsm_error *err)
+{
+        int r;
+
+        nsm_place_of_self(w->proc, &record->place);
+        snprintf(record->text, sizeof record->text, "%s", w->request->directory);
+        r = nsm_record_send(w->journal, record, NULL, 0);
+        if (r < 0)
+                return nsm_error_set(err, r, "cannot report to the supervisor: %s", strerror(-r));
+        nsm_progress_apply(&w->progress, record, NULL, 0);
+        return 0;
+}
+
 static int intend(struct nsm_work *w, int clone, struct nsm_error *err)
 {
         struct nsm_record record = { .kind = NSM_RECORD_INTENT };
@@ -137,13 +151,7 @@ static int intend(struct nsm_work *w, int clone, struct nsm_error *err)
         if (nsm_sys_unique_mount_id(clone, "", AT_EMPTY_PATH, &place->mount_id_unique) < 0)
                 place->mount_id_unique = 0;
         place->device = w->request->device;
-        nsm_place_of_self(w->proc, place);
-        snprintf(record.text, sizeof record.text, "%s", w->request->directory);
-        r = nsm_record_send(w->journal, &record, NULL, 0);
-        if (r < 0)
-                return nsm_error_set(err, r, "cannot report to the supervisor: %s", strerror(-r));
-        nsm_progress_apply(&w->progress, &record, NULL, 0);
-        return 0;
+        return tell_intent(w, &record, err);
 }
 
 int nsm_mount_work(struct nsm_work *w, struct nsm_error *err)
@@ -229,6 +237,7 @@ static int explain_busy(struct nsm_work *w, const struct nsm_table *table, struc
 int nsm_unmount_work(struct nsm_work *w, struct nsm_error *err)
 {
         struct nsm_request *q = (struct nsm_request *)w->request; /* this process's own copy */
+        struct nsm_record record = { .kind = NSM_RECORD_INTENT };
         cleanup_table struct nsm_table table = { 0 };
         struct libmnt_fs *mount;
         int r = nsm_work_step(w, NSM_STEP_BEGIN, err);
@@ -246,9 +255,10 @@ int nsm_unmount_work(struct nsm_work *w, struct nsm_error *err)
                                        "shows where there are some", q->directory);
         q->place.mount_id = (uint64_t)mnt_fs_get_id(mount);
         q->place.device = mnt_fs_get_devno(mount);
-        w->progress.result.place = q->place;
-        w->progress.result.path = strdup(q->directory);
-        r = nsm_work_step(w, NSM_STEP_SCAN, err);
+        record.place = q->place;
+        r = tell_intent(w, &record, err);
+        if (r == 0)
+                r = nsm_work_step(w, NSM_STEP_SCAN, err);
         if (r < 0)
                 return r;
         r = nsm_graft_unmount(q->directory, q->place.mount_id, 0);

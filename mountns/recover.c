@@ -65,11 +65,22 @@ static int look_for_graft(struct nsm_work *w, bool *ret_complete, struct nsm_err
         char task[24] = "self";
         int r;
 
+        /* Before the intent was told, nothing was touched. */
+        if (!w->progress.has_intent)
+                return 0;
+        if (t && !nsm_target_is_alive(t)) {
+                cleanup_free pid_t *pids = NULL;
+
+                /* Its namespace goes with the last process. */
+                r = nsm_place_list_pids(t->inodes[NSM_NAMESPACE_MNT], &pids);
+                *ret_complete = r == 0;
+                return r < 0 ? nsm_error_set(err, r, "cannot read /proc: %s", strerror(-r)) : 0;
+        }
         if (t)
                 snprintf(task, sizeof task, "%d", t->pid);
         r = nsm_table_read(w->proc, task, &table, err);
         if (r == 0)
-                *ret_complete = !nsm_table_find(&table, w->request->place.mount_id);
+                *ret_complete = !nsm_table_find(&table, w->progress.result.place.mount_id);
         return r;
 }
 
@@ -87,7 +98,7 @@ int nsm_recover_work(struct nsm_work *w, bool *ret_complete, struct nsm_error *e
                 return nsm_mount_recover(w, err);
         case NSM_JOB_DETACH:
         case NSM_JOB_UNMOUNT:
-                return w->request->place.mount_id ? look_for_graft(w, ret_complete, err) : 0;
+                return look_for_graft(w, ret_complete, err);
         }
         return 0;
 }
