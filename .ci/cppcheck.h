@@ -11,3 +11,9 @@
 #define Test(suite, name, ...) void suite##_##name(void)
 #define ParameterizedTest(parameter, suite, name, ...) void suite##_##name(parameter)
 #define TestSuite(...)
+#define DL_FOREACH(head, el) for ((el) = (head); (el); (el) = (el)->next)
+#define DL_FOREACH_SAFE(head, el, tmp) \
+        for ((el) = (head); (el) && ((tmp) = (el)->next, 1); (el) = (tmp))
+#define DL_COUNT(head, el, n) for ((n) = 0, (el) = (head); (el); (el) = (el)->next, (n)++)
+#define DL_APPEND(head, el) append(&(head), el)
+#define DL_DELETE(head, el) delete(&(head), el)

@@ -195,7 +195,7 @@ void graft_sweep(struct supervisor *supervisor)
         DL_COUNT(supervisor->grafts, graft, count);
         if (count == 0)
                 return;
-        grafts = calloc(count, sizeof *grafts);
+        grafts = calloc(count, sizeof(struct graft *));
         places = calloc(count, sizeof *places);
         presence = calloc(count, sizeof *presence);
         if (!grafts || !places || !presence)

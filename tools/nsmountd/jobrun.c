@@ -120,7 +120,7 @@ static int start_helper(struct job *job, struct nsm_error *err)
         struct nsm_request *request = &job->request;
         int r;
 
-        r = makes_graft(job) ? prepare_graft(job, err) : 0;
+        r = job->view ? prepare_graft(job, err) : 0;
         if (r < 0)
                 return r;
         request->target = job->target;

@@ -94,12 +94,15 @@ static int prepare_attach(struct job *job, struct nsm_error *err)
 {
         const struct nsm_tenant *tenant = nsm_config_find_tenant(job->supervisor->config,
                                                                  job->tenant, err);
-        int r = tenant ? nsm_target_check_ids(job->target, &tenant->uids, &tenant->gids, err)
-                       : err->code;
+        int r;
 
-        if (r < 0)
-                nsm_error_prefix(err, "tenant %s", job->tenant);
-        return r < 0 ? r : prepare_view(job, tenant, err);
+        if (!tenant)
+                return err->code;
+        r = nsm_target_check_ids(job->target, &tenant->uids, &tenant->gids, err);
+        if (r == 0)
+                return prepare_view(job, tenant, err);
+        nsm_error_prefix(err, "tenant %s", job->tenant);
+        return r;
 }
 
 static int prepare_mount(struct job *job, struct nsm_error *err)
@@ -107,8 +110,11 @@ static int prepare_mount(struct job *job, struct nsm_error *err)
         const struct nsm_tenant *tenant = nsm_config_find_tenant(job->supervisor->config,
                                                                  job->tenant, err);
         uint32_t gid;
-        int r = tenant ? prepare_view(job, tenant, err) : err->code;
+        int r;
 
+        if (!tenant)
+                return err->code;
+        r = prepare_view(job, tenant, err);
         if (r < 0)
                 return r;
         job->request.nosuid = job->request.nosuid || !job->wants_suid;
@@ -207,18 +213,21 @@ static void take_back(struct supervisor *supervisor, struct nsm_call *call, stru
         job_submit(job, call);
 }
 
-static int find_detach(struct supervisor *supervisor, struct nsm_call *call,
-                       const struct nsm_parameters *p, struct graft **ret_graft,
-                       struct nsm_target **ret_target, struct nsm_error *err)
+/* NULL with the reason in @err; the container in *ret_target, which is the caller's. */
+static struct graft *find_detach(struct supervisor *supervisor, struct nsm_call *call,
+                                 const struct nsm_parameters *p, struct nsm_target **ret_target,
+                                 struct nsm_error *err)
 {
-        int r;
+        struct graft *graft = NULL;
 
-        if (p->graft) {
-                r = find_graft_by_name(supervisor, p->graft, ret_graft, err);
-                return r < 0 ? r : find_target(*ret_graft, ret_target, err);
-        }
-        r = open_target(call, p->container, ret_target, err);
-        return r < 0 ? r : find_graft_in(supervisor, p->tenant, *ret_target, p->at, ret_graft, err);
+        if (p->graft ? p->tenant || p->at || p->container >= 0 : !p->tenant || p->container < 0)
+                nsm_error_set(err, -EINVAL, "detach takes either \"graft\", or \"tenant\" and "
+                              "\"container\"");
+        else if (!p->graft && open_target(call, p->container, ret_target, err) == 0)
+                find_graft_in(supervisor, p->tenant, *ret_target, p->at, &graft, err);
+        else if (p->graft && find_graft_by_name(supervisor, p->graft, &graft, err) == 0)
+                find_target(graft, ret_target, err);
+        return err->code ? NULL : graft;
 }
 
 static void run_detach(struct nsm_call *call, void *context)
@@ -226,22 +235,18 @@ static void run_detach(struct nsm_call *call, void *context)
         struct supervisor *supervisor = context;
         struct nsm_parameters p;
         struct nsm_error err = { 0 };
-        struct graft *graft = NULL;
+        struct graft *graft;
         struct nsm_target *target = NULL;
 
         if (!parse(call, P(TENANT) | P(CONTAINER) | P(AT) | P(GRAFT) | P(KILL), 0, &p))
                 return;
-        if (p.graft ? p.tenant || p.at || p.container >= 0 : !p.tenant || p.container < 0)
-                nsm_error_set(&err, -EINVAL, "detach takes either \"graft\", or \"tenant\" and "
-                              "\"container\"");
-        else
-                find_detach(supervisor, call, &p, &graft, &target, &err);
-        if (err.code) {
-                nsm_target_free(target);
-                refuse(call, &err);
+        graft = find_detach(supervisor, call, &p, &target, &err);
+        if (graft) {
+                take_back(supervisor, call, graft, target, p.kill);
                 return;
         }
-        take_back(supervisor, call, graft, target, p.kill);
+        nsm_target_free(target);
+        refuse(call, &err);
 }
 
 static void run_unmount(struct nsm_call *call, void *context)
