@@ -81,7 +81,8 @@ Test(live, bad_configuration_is_refused_and_the_old_one_stays)
         expect(nsm_world_run(w, "nsmount reload"), 1, "acme.conf:");
         expect(nsm_world_run(w, "nsmount reload"), 1, "colour: unknown key");
         expect_out(nsm_world_run(w, "nsmount attach acme --pid %d --at /mnt", c->pid), "g1 /mnt");
-        expect_out(nsm_world_run(w, "cp before/tenants.d/* etc/tenants.d/; nsmount reload"), "tenants");
+        nsm_world_must(w, "cp before/tenants.d/* etc/tenants.d/");
+        expect_out(nsm_world_run(w, "nsmount reload"), "2 tenants");
 
         /* Another tenant's storage is gone: nsmountd refuses the whole, so nothing is written. */
         nsm_world_must(w, "mv storage/beta storage/away; mkdir storage/acme/more");

@@ -60,7 +60,9 @@ Test(tenant, is_added_changed_shown_and_removed)
         nsm_world_must(w, "nsmount tenant set acme --remove-volume data");
         out = nsm_world_must(w, "nsmount tenant show acme");
         cr_expect_not(strstr(out, "data"), "%s", out);
-        nsm_world_must(w, "nsmount tenant rm acme && ! test -e %s", file);
+        nsm_world_must(w, "mkdir %s.d", file);
+        expect(nsm_world_run(w, "nsmount tenant rm acme"), 0, "acme.conf.d stays, and counts");
+        nsm_world_must(w, "! test -e %s", file);
         expect(nsm_world_run(w, "nsmount tenant show acme"), 1, "no tenant 'acme'");
 }
 
@@ -80,12 +82,14 @@ Test(tenant, a_refused_change_changes_nothing)
                 { "tenant add beta --ids 5:1 --volume root=$PWD/link", 1, "is a symlink" },
                 { "tenant add beta --ids 5:1 --volume root=$PWD/link/", 1, "is a symlink" },
                 { "tenant add beta --ids 5:1 --volume root=$PWD/file", 1, "is no directory" },
-                { "tenant add beta --ids 5:1 --volume root=/usr", 1, "others than root can get to" },
+                { "tenant add beta --ids 5:1 --volume root=/usr", 1, "others than root" },
                 { "tenant add beta --ids 5:0 --volume root=$PWD/storage/c", 1, "count 0" },
                 { "tenant add beta --ids -5:1 --volume root=$PWD/storage/c", 1, "decimal digits" },
                 { "tenant add beta --ids 5:1x --volume root=$PWD/storage/c", 1, "decimal digits" },
-                { "tenant add beta --ids 4294967295:1 --volume root=$PWD/storage/c", 1, "4294967294" },
-                { "tenant add beta --ids auto:999999999 --volume root=$PWD/storage/c", 1, "in a row" },
+                { "tenant add beta --ids 4294967295:1 --volume root=$PWD/storage/c", 1,
+                  "past 4294967294" },
+                { "tenant add beta --ids auto:999999999 --volume root=$PWD/storage/c", 1,
+                  "in a row" },
                 { "tenant add beta --ids 5:1 --volume \"root=$PWD/storage/c\nids = 1:1\"", 1,
                   "control character" },
                 { "tenant add beta --ids auto:x --volume root=$PWD/storage/c", 2, "auto:COUNT" },

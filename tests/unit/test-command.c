@@ -112,8 +112,8 @@ Test(tables, nothing_documented_is_unknown)
                         for (const struct nsm_option *o = (*c)->options; o && o->name; o++)
                                 known |= strlen(o->name) == n && strncmp(o->name, name, n) == 0;
                 }
-                cr_expect(known || strncmp(name, "rootfs", 6) == 0, "no such option: --%.*s", (int)n,
-                          name);
+                cr_expect(known || strncmp(name, "rootfs", 6) == 0, "no such option: --%.*s",
+                          (int)n, name);
                 p = name + n;
         }
 }
@@ -203,7 +203,8 @@ Test(options, wrong_usage_is_named)
                 struct nsm_command_line line;
                 struct nsm_error err;
 
-                cr_expect_eq(parse(wrong[i].words, &line, &err), NSM_CODE_USAGE, "%s", wrong[i].words);
+                cr_expect_eq(parse(wrong[i].words, &line, &err), NSM_CODE_USAGE, "%s",
+                             wrong[i].words);
                 cr_expect_str_eq(err.text, wrong[i].says);
                 nsm_command_line_clear(&line);
         }
@@ -235,7 +236,8 @@ Test(options, help_and_version_are_had_in_every_way)
                 struct nsm_command_line line;
                 struct nsm_error err;
 
-                cr_expect_eq(parse(ways[i].words, &line, &err), 0, "%s: %s", ways[i].words, err.text);
+                cr_expect_eq(parse(ways[i].words, &line, &err), 0, "%s: %s", ways[i].words,
+                             err.text);
                 cr_expect_eq(line.wish, ways[i].wish, "%s", ways[i].words);
                 cr_expect_eq(line.invocation.command, ways[i].command, "%s", ways[i].words);
                 nsm_command_line_clear(&line);
@@ -246,7 +248,8 @@ static const char list_text[] =
         "{'tenants': [{'name': 'acme', 'uids': [{'inside': 0, 'outside': 100000, 'count': 65536}],"
         " 'gids': [{'inside': 0, 'outside': 100000, 'count': 65536}]},"
         " {'name': 'beta', 'uids': [{'inside': 0, 'outside': 5, 'count': 1}],"
-        " 'gids': [{'inside': 0, 'outside': 6, 'count': 1}, {'inside': 1, 'outside': 9, 'count': 2}]}],"
+        " 'gids': [{'inside': 0, 'outside': 6, 'count': 1},"
+        " {'inside': 1, 'outside': 9, 'count': 2}]}],"
         " 'views': [{'name': 'acme/root', 'tenant': 'acme', 'volume': 'root', 'readOnly': false,"
         " 'pid': 71, 'state': 'serving', 'engine': 'fuse', 'transport': '/dev/fuse',"
         " 'passthrough': false, 'quota': 'unlimited', 'device': '0:61', 'requests': 1,"
@@ -258,8 +261,10 @@ static const char list_text[] =
         " 'grafts': [{'name': 'g1', 'view': 'acme/root', 'tenant': 'acme', 'volume': 'root',"
         " 'readOnly': false, 'kind': 'container', 'pid': 4711, 'mountNamespace': 4026532200,"
         " 'path': '/'}, {'name': 'g2', 'view': 'acme/root', 'tenant': 'acme', 'volume': 'root',"
-        " 'readOnly': false, 'kind': 'host', 'pid': 0, 'mountNamespace': 1, 'path': '/run/b/root'}],"
-        " 'containers': [{'mountNamespace': 4026532200, 'tenant': 'acme', 'pids': [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],"
+        " 'readOnly': false, 'kind': 'host', 'pid': 0, 'mountNamespace': 1,"
+        " 'path': '/run/b/root'}],"
+        " 'containers': [{'mountNamespace': 4026532200, 'tenant': 'acme',"
+        " 'pids': [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],"
         " 'grafts': ['g1']}]}";
 
 static const char tree_ascii[] =

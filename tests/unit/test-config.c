@@ -10,6 +10,7 @@
 
 #include "fs/base/cleanup.h"
 #include "tools/config/config.h"
+#include "tools/config/interpret.h"
 
 static char dir[64];
 
@@ -164,13 +165,16 @@ struct mistake {
 static const struct mistake mistakes[] = {
         { "tenants.d/a.conf", "", 0, { "has no ids", "ids = HOST:COUNT" } },
         { "tenants.d/a.conf", IDS, 0, { "no volume", "[volume root]" } },
-        { "tenants.d/a.conf", IDS "colour = red\n" ROOT, 3, { "colour: unknown key", "shared-source" } },
+        { "tenants.d/a.conf", IDS "colour = red\n" ROOT,
+          3, { "colour: unknown key", "shared-source" } },
         { "tenants.d/a.conf", IDS ROOT "sorce = /x\n", 5, { "sorce: unknown key", "source" } },
-        { "tenants.d/a.conf", IDS ROOT "[limits]\n", 5, { "[limits]: unknown section", "[volume NAME]" } },
+        { "tenants.d/a.conf", IDS ROOT "[limits]\n",
+          5, { "[limits]: unknown section", "[volume NAME]" } },
         { "tenants.d/a.conf", IDS "[volume]\n", 3, { "unknown section" } },
         { "tenants.d/a.conf", IDS "[volume Root]\n", 3, { "a volume's name is", "a-z" } },
         { "tenants.d/a.conf", IDS "[volume 9a]\n", 3, { "a volume's name is" } },
-        { "tenants.d/a.conf", IDS "[volume root]\naccess = rw\n", 3, { "no source", "source = /A" } },
+        { "tenants.d/a.conf", IDS "[volume root]\naccess = rw\n",
+          3, { "no source", "source = /A" } },
         { "tenants.d/a.conf", IDS ROOT "source = /srv/b\n", 5, { "set already in line 4" } },
         { "tenants.d/a.conf", IDS ROOT ROOT, 5, { "[volume root] is there already in line 3" } },
         { "tenants.d/a.conf", "ids = 1:1\n", 1, { "before any section" } },
@@ -182,30 +186,40 @@ static const struct mistake mistakes[] = {
         { "tenants.d/a.conf", "[tenant]\nids = 100000\n" ROOT, 2, { "HOST:COUNT, such as" } },
         { "tenants.d/a.conf", "[tenant]\nids = 100000:0\n" ROOT, 2, { "count 0", "at least 1" } },
         { "tenants.d/a.conf", "[tenant]\nids = -5:10\n" ROOT, 2, { "plain decimal digits" } },
-        { "tenants.d/a.conf", "[tenant]\nids = 100000:65536x\n" ROOT, 2, { "plain decimal digits" } },
+        { "tenants.d/a.conf", "[tenant]\nids = 100000:65536x\n" ROOT,
+          2, { "plain decimal digits" } },
         { "tenants.d/a.conf", "[tenant]\nids = 100000:65536:1\n" ROOT, 2, { "HOST:COUNT" } },
         { "tenants.d/a.conf", "[tenant]\nids = 0x100:65536\n" ROOT, 2, { "plain decimal digits" } },
         { "tenants.d/a.conf", "[tenant]\nids = +100:65536\n" ROOT, 2, { "plain decimal digits" } },
         { "tenants.d/a.conf", "[tenant]\nids = 100 : 65536\n" ROOT, 2, { "HOST:COUNT" } },
         { "tenants.d/a.conf", "[tenant]\nids = 4294967295:1\n" ROOT, 2, { "past 4294967294" } },
-        { "tenants.d/a.conf", "[tenant]\nids = 4294900000:67296\n" ROOT, 2, { "past 4294967294", "smaller" } },
+        { "tenants.d/a.conf", "[tenant]\nids = 4294900000:67296\n" ROOT,
+          2, { "past 4294967294", "smaller" } },
         { "tenants.d/a.conf", "[tenant]\nids = 99999999999:1\n" ROOT, 2, { "past 4294967294" } },
         { "tenants.d/a.conf", "[tenant]\nids = 0:65536\n" ROOT, 2, { "the host's root" } },
         { "tenants.d/a.conf", IDS "uid-map = 0 1 1\n" ROOT, 3, { "either ids, or uid-map" } },
         { "tenants.d/a.conf", "[tenant]\nuid-map = 0 1 1\n" ROOT, 2, { "gid-map is missing" } },
         { "tenants.d/a.conf", "[tenant]\ngid-map = 0 1 1\n" ROOT, 2, { "uid-map is missing" } },
-        { "tenants.d/a.conf", "[tenant]\nuid-map = 0 5 9\nuid-map = 9 8 1\ngid-map = 0 5 9\n" ROOT, 3, { "overlap" } },
-        { "tenants.d/a.conf", "[tenant]\nuid-map = 0:5:9\ngid-map = 0 5 9\n" ROOT, 2, { "CONTAINER HOST COUNT" } },
-        { "tenants.d/a.conf", "[tenant]\nuid-map = 0 5 9\ngid-map = 0 0 9\n" ROOT, 3, { "the host's root" } },
-        { "tenants.d/a.conf", "[tenant]\nids = 5:5\nshared-source = maybe\n" ROOT, 3, { "write no or yes" } },
-        { "tenants.d/a.conf", IDS "[volume root]\nsource = srv/a\n", 4, { "relative", "from / on" } },
+        { "tenants.d/a.conf", "[tenant]\nuid-map = 0 5 9\nuid-map = 9 8 1\ngid-map = 0 5 9\n" ROOT,
+          3, { "overlap" } },
+        { "tenants.d/a.conf", "[tenant]\nuid-map = 0:5:9\ngid-map = 0 5 9\n" ROOT,
+          2, { "CONTAINER HOST COUNT" } },
+        { "tenants.d/a.conf", "[tenant]\nuid-map = 0 5 9\ngid-map = 0 0 9\n" ROOT,
+          3, { "the host's root" } },
+        { "tenants.d/a.conf", "[tenant]\nids = 5:5\nshared-source = maybe\n" ROOT,
+          3, { "write no or yes" } },
+        { "tenants.d/a.conf", IDS "[volume root]\nsource = srv/a\n",
+          4, { "relative", "from / on" } },
         { "tenants.d/a.conf", IDS "[volume root]\nsource = /\n", 4, { "the host's root" } },
-        { "tenants.d/a.conf", IDS "[volume root]\nsource = /srv/../etc\n", 4, { "without . and .." } },
+        { "tenants.d/a.conf", IDS "[volume root]\nsource = /srv/../etc\n",
+          4, { "without . and .." } },
         { "tenants.d/a.conf", IDS "[volume root]\nsource =\n", 3, { "no source" } },
         { "tenants.d/a.conf", IDS ROOT "storage-ids = 0:0\n", 5, { "CONTAINER:STORAGE:COUNT" } },
         { "tenants.d/a.conf", IDS ROOT "storage-ids = 0:0:0\n", 5, { "count 0" } },
-        { "tenants.d/a.conf", IDS ROOT "storage-ids = 0:0:9\nstorage-uids = 5:50:1\n", 6, { "overlap" } },
-        { "tenants.d/a.conf", IDS ROOT "storage-gids = 0:4294967290:9\n", 5, { "past 4294967294" } },
+        { "tenants.d/a.conf", IDS ROOT "storage-ids = 0:0:9\nstorage-uids = 5:50:1\n",
+          6, { "overlap" } },
+        { "tenants.d/a.conf", IDS ROOT "storage-gids = 0:4294967290:9\n",
+          5, { "past 4294967294" } },
         { "tenants.d/a.conf", IDS ROOT "coherence = strict\n", 5, { "write shared or exclusive" } },
         { "tenants.d/a.conf", IDS ROOT "devices = yes\n", 5, { "write deny or allow" } },
         { "tenants.d/a.conf", IDS ROOT "suid = \x01\n", 5, { "control character 0x01" } },
@@ -264,7 +278,7 @@ Test(config, host_ids_of_two_tenants_never_overlap)
         put("tenants.d/b.conf", "[tenant]\nids = 1100:100\n" ROOT);
         cr_expect_eq(nsm_config_load(dir, &config, &err), 0, "neighbours may touch: %s", err.text);
         put("tenants.d/b.conf", "[tenant]\nids = 1099:100\n" ROOT);
-        expect_refused(-EINVAL, "b.conf:2: host user ids 1099..1198 overlap 1000..1099 of tenant a");
+        expect_refused(-EINVAL, "b.conf:2: host user ids 1099..1198 overlap 1000..1099 of");
         put("tenants.d/b.conf", "[tenant]\nuid-map = 0 9000 1\ngid-map = 0 1050 1\n" ROOT);
         expect_refused(-EINVAL, "group ids 1050..1050 overlap");
         put("tenants.d/a.conf", "[tenant]\nuid-map = 0 1 1\ngid-map = 0 2 1\n" ROOT);
@@ -318,4 +332,39 @@ Test(config, takes_regular_files_of_a_sane_size_only)
         cr_assert_eq(ftruncate(fileno(f), NSM_CONFIG_FILE_MAX + 1), 0);
         fclose(f);
         expect_refused(-EFBIG, "b.conf: is larger than");
+}
+
+/* Whatever stands in a file, it is either taken or answered in one line; sanitizers watch. */
+Test(settings, any_bytes_are_taken_or_refused)
+{
+        static const char good[] = "[tenant]\nuid-map = 0 100000 65536\ngid-map = 0 100000 9\n"
+                                   "shared-source = yes\n[volume root]\nsource = /srv/a\n"
+                                   "access = ro\nstorage-ids = 0:0:65536\nstorage-uids =\n"
+                                   "# x\n[volume b]\nsource = /b\nsuid = deny\n";
+        static const char bytes[] = "[]=#\n \t:09a-/\x01\xff";
+        unsigned seed = 7, taken = 0;
+
+        for (unsigned round = 0; round < 5000; round++) {
+                cleanup_settings struct nsm_settings list = { 0 };
+                struct nsm_tenant tenant = { 0 };
+                struct nsm_error err = { 0 };
+                char text[sizeof good];
+                int r;
+
+                memcpy(text, good, sizeof good);
+                for (unsigned i = 0; i < 1 + round % 4; i++) {
+                        seed = seed * 1103515245 + 12345;
+                        text[(seed >> 8) % (sizeof good - 1)] =
+                                bytes[(seed >> 20) % (sizeof bytes - 1)];
+                }
+                r = nsm_settings_add_text(&list, "f", text, sizeof good - 1 - round % 50,
+                                          nsm_tenant_specs, &err);
+                if (r == 0)
+                        r = nsm_tenant_interpret("a", "f", &list, &tenant, &err);
+                cr_assert(r == 0 || (r == -EINVAL && *err.text && !strchr(err.text, '\n')), "%s",
+                          text);
+                taken += r == 0;
+                nsm_tenant_clear(&tenant);
+        }
+        cr_expect(taken > 20 && taken < 4500, "%u taken", taken);
 }

@@ -37,8 +37,8 @@ static int copy_slice(struct slice from, char *to, size_t max, const char *what,
                 unsigned char c = (unsigned char)from.p[i];
                 if ((c < 0x20 && c != '\t') || c == 0x7f)
                         return nsm_error_set(err, -EINVAL,
-                                             "%s holds the control character 0x%02x: remove it", what,
-                                             c);
+                                             "%s holds the control character 0x%02x: remove it",
+                                             what, c);
         }
         memcpy(to, from.p, from.n);
         to[from.n] = '\0';

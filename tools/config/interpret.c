@@ -140,7 +140,8 @@ static int read_tenant_maps(const char *file, const struct nsm_settings *list,
 
         if (ids && (uid || gid))
                 return nsm_setting_error(err, -EINVAL, uid ? uid : gid,
-                                         "ids is set as well: use either ids, or uid-map and gid-map");
+                                         "ids is set as well: use either ids, or uid-map and "
+                                         "gid-map");
         if (!ids && !uid && !gid)
                 return nsm_error_set(err, -EINVAL,
                                      "%s: the tenant has no ids: write ids = HOST:COUNT into "
@@ -254,7 +255,8 @@ static int read_volume(const struct nsm_settings *list, const struct nsm_setting
                 r = read_choice(list, section, "coherence", "shared", "exclusive", &ret->exclusive,
                                 err);
         if (r == 0)
-                r = read_choice(list, section, "devices", "deny", "allow", &ret->devices_allow, err);
+                r = read_choice(list, section, "devices", "deny", "allow", &ret->devices_allow,
+                                err);
         if (r == 0)
                 r = read_choice(list, section, "suid", "allow", "deny", &suid_deny, err);
         ret->suid_allow = !suid_deny;

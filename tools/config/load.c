@@ -58,13 +58,13 @@ static int load_daemon(int dir_fd, struct nsm_config *config, struct nsm_error *
 {
         cleanup_settings struct nsm_settings list = { 0 };
         cleanup_free char *path = NULL;
-        int r;
+        int r = 0;
 
         if (asprintf(&path, "%s/nsmount.conf", config->dir) < 0)
                 return nsm_error_set(err, -ENOMEM, "out of memory");
-        r = dir_fd < 0 ? -ENOENT :
-                         add_file(dir_fd, config->dir, "nsmount.conf", nsm_daemon_specs, &list, err);
-        if (r == -ENOENT && (!err || !err->code))
+        if (dir_fd >= 0)
+                r = add_file(dir_fd, config->dir, "nsmount.conf", nsm_daemon_specs, &list, err);
+        if (r == -ENOENT)
                 r = 0;
         if (r == 0)
                 r = add_drop_ins(path, nsm_daemon_specs, &list, err);
@@ -104,8 +104,8 @@ static int load_tenant(int dir_fd, const char *name, const struct nsm_config_cha
                 return nsm_error_set(err, -ENOMEM, "out of memory");
         if (!nsm_name_is_valid(name))
                 return nsm_error_set(err, -EINVAL,
-                                     "%s: '%s' is no tenant's name, which is 1 to %d of a-z, 0-9 and "
-                                     "-, and begins with a letter: rename it", path, name,
+                                     "%s: '%s' is no tenant's name, which is 1 to %d of a-z, 0-9 "
+                                     "and -, and begins with a letter: rename it", path, name,
                                      NSM_NAME_MAX);
         if (change)
                 r = nsm_settings_add_text(&list, path, change->text, change->size, nsm_tenant_specs,
@@ -137,8 +137,8 @@ static int load_tenants(int dir_fd, const struct nsm_config_change *change,
         if (dir_fd >= 0) {
                 r = nsm_config_list_dir(dir_fd, &names, &n);
                 if (r < 0)
-                        return nsm_error_set(err, r, "%s/tenants.d: cannot list it: %s", config->dir,
-                                             strerror(-r));
+                        return nsm_error_set(err, r, "%s/tenants.d: cannot list it: %s",
+                                             config->dir, strerror(-r));
         }
         for (size_t i = 0; r == 0 && i < n; i++) {
                 names[i][strlen(names[i]) - strlen(".conf")] = '\0';
@@ -183,9 +183,9 @@ static int report_overlap(const struct claim *a, const struct claim *b, const ch
         return nsm_error_set(err, -EINVAL,
                              "%s:%u: host %s ids %" PRIu32 "..%" PRIu32 " overlap %" PRIu32
                              "..%" PRIu32 " of tenant %s (%s:%u): choose another range",
-                             t->place.file, t->place.line, kind, b->first, b->first + (b->count - 1),
-                             a->first, a->first + (a->count - 1), s->name, s->place.file,
-                             s->place.line);
+                             t->place.file, t->place.line, kind, b->first,
+                             b->first + (b->count - 1), a->first, a->first + (a->count - 1),
+                             s->name, s->place.file, s->place.line);
 }
 
 static int check_overlaps(const struct nsm_config *config, const char *kind, size_t map_offset,

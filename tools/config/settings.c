@@ -194,8 +194,9 @@ static int add_setting(struct adding *a, const char *key, const char *value, str
         return add_item(a->list, a->file, a->line, a->section, key, value);
 }
 
-int nsm_settings_add_text(struct nsm_settings *list, const char *path, const char *text, size_t size,
-                          const struct nsm_section_spec *specs, struct nsm_error *err)
+int nsm_settings_add_text(struct nsm_settings *list, const char *path, const char *text,
+                          size_t size, const struct nsm_section_spec *specs,
+                          struct nsm_error *err)
 {
         struct nsm_ini_scanner scanner = { .text = text, .size = size };
         struct adding a = { .list = list, .specs = specs, .from = list->n };

@@ -44,8 +44,9 @@ struct nsm_section_spec {
  * repeatable, that stand in one file twice. -EINVAL or -ENOMEM; @err names file
  * and line.
  */
-int nsm_settings_add_text(struct nsm_settings *list, const char *path, const char *text, size_t size,
-                          const struct nsm_section_spec *specs, struct nsm_error *err);
+int nsm_settings_add_text(struct nsm_settings *list, const char *path, const char *text,
+                          size_t size, const struct nsm_section_spec *specs,
+                          struct nsm_error *err);
 
 void nsm_settings_clear(struct nsm_settings *list);
 

@@ -33,7 +33,7 @@ static int step_up(int *fd)
         return 0;
 }
 
-/* Whether nobody but root can get through that directory. With an ACL, the group bits are its mask. */
+/* Whether nobody but root gets through that directory. With an ACL, the group bits are its mask. */
 static bool is_closed(const struct stat *st)
 {
         bool group = st->st_mode & S_IXGRP && st->st_gid != 0;
@@ -86,7 +86,8 @@ static int check_reach(int fd, const struct nsm_volume *v, struct nsm_error *err
                 return 0;
         r = is_below_closed(fd);
         if (r < 0) {
-                snprintf(text, sizeof text, "cannot look at the directories above: %s", strerror(-r));
+                snprintf(text, sizeof text, "cannot look at the directories above: %s",
+                         strerror(-r));
                 return source_error(err, r, v, text);
         }
         if (r > 0)
@@ -338,7 +339,8 @@ int nsm_config_check_tenant_sources(const struct nsm_config *config, const char 
         int r;
 
         if (!table)
-                return nsm_error_set(err, -EIO, "/proc/self/mountinfo: cannot read it: mount /proc");
+                return nsm_error_set(err, -EIO,
+                                     "/proc/self/mountinfo: cannot read it: mount /proc");
         r = collect_marks(config, tenant, table, &m, err);
         if (r == 0)
                 r = check_marks(&m, err);

@@ -6,18 +6,18 @@
 #include "tools/nsmount/command.h"
 
 /* Both take these; the names are those of nsmount.conf(5). */
-#define NSM_CHANGE_OPTIONS                                                                        \
-        { "ids", "HOST:COUNT", "host ids of container ids 0 on; auto or auto:COUNT: of the pool", 0 }, \
-        { "uid-map", "C:H:COUNT", "or: container and host ids of users, extent by extent", 1 },   \
-        { "gid-map", "C:H:COUNT", "the same for groups", 1 },                                     \
-        { "shared-source", "yes|no", "other tenants may have the same sources", 0 },              \
-        { "volume", "NAME=DIR", "a volume; the options behind it speak of this one", 1 },         \
-        { "access", "rw|ro", "  what its views allow", 1 },                                       \
-        { "storage-ids", "C:S:COUNT", "  container ids and ids on storage, extent by extent", 1 },  \
-        { "storage-uids", "C:S:COUNT", "  the same for users alone", 1 },                         \
-        { "storage-gids", "C:S:COUNT", "  the same for groups alone", 1 },                        \
-        { "coherence", "shared|exclusive", "  whether others write below it", 1 },                \
-        { "devices", "deny|allow", "  whether device nodes open", 1 },                            \
+#define NSM_CHANGE_OPTIONS                                                                  \
+        { "ids", "HOST:COUNT", "host ids of container ids from 0; or auto[:COUNT]", 0 },    \
+        { "uid-map", "C:H:COUNT", "or container and host ids, extent by extent", 1 },       \
+        { "gid-map", "C:H:COUNT", "the same for groups", 1 },                               \
+        { "shared-source", "yes|no", "other tenants may have the same sources", 0 },        \
+        { "volume", "NAME=DIR", "a volume; the options behind it speak of this one", 1 },   \
+        { "access", "rw|ro", "  what its views allow", 1 },                                 \
+        { "storage-ids", "C:S:COUNT", "  container and storage ids, extent by extent", 1 }, \
+        { "storage-uids", "C:S:COUNT", "  the same for users alone", 1 },                   \
+        { "storage-gids", "C:S:COUNT", "  the same for groups alone", 1 },                  \
+        { "coherence", "shared|exclusive", "  whether others write below it", 1 },          \
+        { "devices", "deny|allow", "  whether device nodes open", 1 },                      \
         { "suid", "allow|deny", "  whether set-id programs count", 1 }
 
 /*

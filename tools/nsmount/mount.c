@@ -31,8 +31,8 @@ const struct nsm_command nsm_command_mount = {
         .name = "mount",
         .usage = "TENANT DIR [--volume VOLUME] [--read-only] [--suid]",
         .help = "put a view at a directory of the host, for a launcher that wants one",
-        .more = "The directory above DIR must be root's, with mode 0710 at most, and its group the\n"
-                "host gid of the tenant's root: nobody else of the host gets in.\n",
+        .more = "The directory above DIR must be root's, with mode 0710 at most, and its group\n"
+                "the host gid of the tenant's root: nobody else of the host gets in.\n",
         .example = "nsmount mount acme /run/bundles/acme/rootfs",
         .min_args = 2,
         .max_args = 2,

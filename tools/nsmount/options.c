@@ -16,7 +16,8 @@
 #define LONG_BASE 256
 
 const struct nsm_option nsm_global_options[] = {
-        { "config", "DIR", "configuration (NSMOUNT_CONFIG; default " NSM_CONFIG_DIR_DEFAULT ")", 0 },
+        { "config", "DIR",
+          "configuration (NSMOUNT_CONFIG; default " NSM_CONFIG_DIR_DEFAULT ")", 0 },
         { "runtime-dir", "DIR",
           "where nsmountd listens (NSMOUNT_RUNTIME_DIR; default " RUNTIME_DIR_DEFAULT ")", 0 },
         { "help", NULL, "say how it is used, and end", 0 },
@@ -127,7 +128,8 @@ static int take_options(struct nsm_command_line *line, int argc, char **argv, bo
                 else if (option)
                         r = take_option(line, option, optarg, err);
                 else if (optopt >= LONG_BASE)
-                        r = nsm_usage_error(err, "%s: this option takes no value", argv[optind - 1]);
+                        r = nsm_usage_error(err, "%s: this option takes no value",
+                                            argv[optind - 1]);
                 else if (optopt)
                         r = nsm_usage_error(err, "-%c: unknown option", optopt);
                 else

@@ -14,7 +14,10 @@ int nsm_output_json(const json_t *json);
 /* The graft of a reply: "g1 /", or JSON with --json. Its warnings go to stderr. */
 int nsm_output_graft(const struct nsm_invocation *inv, const json_t *reply);
 
-/* "100000..165535", users and groups apart where they differ. The caller frees it; NULL: no memory. */
+/*
+ * "100000..165535", users and groups apart where they differ. The caller frees it;
+ * NULL without memory.
+ */
 char *nsm_output_host_ids(const struct nsm_tenant *tenant);
 
 static inline void nsm_cleanup_jsonp(json_t **json)

@@ -39,12 +39,14 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
         r = nsm_config_read_tenant(inv->config_dir, name, &old, err);
         if (r == 0)
                 return nsm_error_set(err, -EEXIST,
-                                     "tenant %s is there already: change it with nsmount tenant set",
-                                     name);
+                                     "tenant %s is there already: change it with nsmount tenant "
+                                     "set", name);
         if (r != -ENOENT)
                 return r;
         text = strdup("# nsmount.conf(5) says what each line means.\n");
-        r = text ? nsm_change_choose_ids(inv, &ids, err) : nsm_error_set(err, -ENOMEM, "out of memory");
+        if (!text)
+                return nsm_error_set(err, -ENOMEM, "out of memory");
+        r = nsm_change_choose_ids(inv, &ids, err);
         if (r == 0)
                 r = nsm_change_apply(inv, ids, &text, err);
         if (r == 0)
@@ -56,8 +58,8 @@ const struct nsm_command nsm_command_tenant_add = {
         .name = "tenant add",
         .usage = "NAME --ids {auto | HOST:COUNT} --volume NAME=DIR [OPTIONS]...",
         .help = "add a tenant: its ids and its volumes",
-        .more = "The volume called root becomes a container's root. An option of a volume speaks of\n"
-                "the --volume before it.\n",
+        .more = "The volume called root becomes a container's root. An option of a volume speaks\n"
+                "of the --volume before it.\n",
         .example = "nsmount tenant add acme --ids auto --volume root=/srv/tenants/acme/root \\\n"
                    "          --volume data=/srv/tenants/acme/data --access ro",
         .min_args = 1,

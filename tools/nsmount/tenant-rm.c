@@ -35,6 +35,18 @@ static int find_grafts(const struct nsm_invocation *inv, const char *tenant, cha
         return 0;
 }
 
+/* They are the admin's own; but nobody should find them at work again unawares. */
+static void note_drop_ins(const struct nsm_invocation *inv, const char *tenant)
+{
+        cleanup_free char *path = NULL;
+
+        if (asprintf(&path, "%s/tenants.d/%s.conf.d", inv->config_dir, tenant) < 0)
+                return;
+        if (access(path, F_OK) == 0)
+                fprintf(stderr, "nsmount: note: %s stays, and counts again when there is a %s\n",
+                        path, tenant);
+}
+
 static int run(const struct nsm_invocation *inv, struct nsm_error *err)
 {
         const char *name = inv->args[0];
@@ -58,7 +70,10 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
                 return nsm_error_set(err, -EBUSY,
                                      "tenant %s: its grafts are in use (%s): nsmount detach them",
                                      name, grafts);
-        return nsm_change_commit(inv, name, old, NULL, err);
+        r = nsm_change_commit(inv, name, old, NULL, err);
+        if (r == 0)
+                note_drop_ins(inv, name);
+        return r;
 }
 
 const struct nsm_command nsm_command_tenant_rm = {

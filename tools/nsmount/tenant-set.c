@@ -57,7 +57,9 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
         if (r != 0)
                 return r;
         text = strdup(old);
-        r = text ? nsm_change_choose_ids(inv, &ids, err) : nsm_error_set(err, -ENOMEM, "out of memory");
+        if (!text)
+                return nsm_error_set(err, -ENOMEM, "out of memory");
+        r = nsm_change_choose_ids(inv, &ids, err);
         if (r == 0)
                 r = remove_volumes(inv, &text, err);
         if (r == 0)
@@ -72,8 +74,8 @@ const struct nsm_command nsm_command_tenant_set = {
         .usage = "NAME [OPTIONS]...",
         .help = "change a tenant",
         .more = "What is given replaces what is there, all lines of a repeatable key at once; an\n"
-                "empty value goes back to the default. Comments in the file stay. Live views go on\n"
-                "as they were started.\n",
+                "empty value goes back to the default. Comments in the file stay. Live views go\n"
+                "on as they were started.\n",
         .example = "nsmount tenant set acme --volume data --access rw",
         .min_args = 1,
         .max_args = 1,

@@ -89,7 +89,8 @@ static void print_extents(const struct tree *t, const json_t *extents)
 
 static void print_tenant_line(const struct tree *t, const json_t *tenant)
 {
-        const json_t *uids = json_object_get(tenant, "uids"), *gids = json_object_get(tenant, "gids");
+        const json_t *uids = json_object_get(tenant, "uids");
+        const json_t *gids = json_object_get(tenant, "gids");
 
         fprintf(t->out, "%s  ids ", text_of(tenant, "name"));
         print_extents(t, uids);
@@ -173,7 +174,8 @@ static void print_container(const struct tree *t, const json_t *container, bool 
 /* A tenant that left the configuration while its views live is shown by its name alone. */
 static void print_branches(const struct tree *t, const char *tenant)
 {
-        size_t left = count(t, "views", "tenant", tenant) + count(t, "containers", "tenant", tenant);
+        size_t left = count(t, "views", "tenant", tenant) +
+                      count(t, "containers", "tenant", tenant);
         const json_t *item;
         size_t i;
 
