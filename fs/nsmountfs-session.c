@@ -206,6 +206,7 @@ static void wait_for_end(struct session *s, const sigset_t *signals)
                 requests = now;
                 if (!busy && now != trimmed) {
                         trimmed = now;
+                        nsm_view_shrink(s->fs.view);
                         pthread_mutex_lock(&s->lock);
                         s->trim++;
                         wake_threads(s);
@@ -251,6 +252,7 @@ static int block_signals(sigset_t *ret)
                 return -EINVAL;
         sigaction(SIGHUP, &ignore, NULL);
         sigaction(SIGPIPE, &ignore, NULL);
+        sigaction(SIGXFSZ, &ignore, NULL); /* a limit that a shell left: EFBIG instead */
         return 0;
 }
 

@@ -94,22 +94,15 @@ static int apply_mode(struct nsm_thread *thread, const char *path, mode_t mode)
         return r;
 }
 
-static int apply_size(struct nsm_thread *thread, const char *path, int handle, off_t size,
-                      bool strip)
+static int apply_size(struct nsm_thread *thread, int fd, off_t size, bool strip)
 {
         int r = nsm_thread_keep_set_ids(thread, !strip);
 
-        if (r < 0)
-                return r;
-        if (handle >= 0 && (fcntl(handle, F_GETFL) & O_ACCMODE) != O_RDONLY)
-                r = ftruncate(handle, size);
-        else
-                r = truncate(path, size);
-        return r < 0 ? -errno : 0;
+        return r < 0 ? r : nsm_fd_truncate(fd, size);
 }
 
 /* The owner before the mode, because a change of owner strips set-id bits. */
-static int apply_change(struct nsm_thread *thread, int fd, int handle, const struct change *c)
+static int apply_change(struct nsm_thread *thread, int fd, const struct change *c)
 {
         struct nsm_fd_path path = nsm_fd_path(fd);
         int r = 0;
@@ -119,8 +112,7 @@ static int apply_change(struct nsm_thread *thread, int fd, int handle, const str
         if (r == 0 && (c->to_set & FUSE_SET_ATTR_MODE))
                 r = apply_mode(thread, path.text, c->mode);
         if (r == 0 && (c->to_set & FUSE_SET_ATTR_SIZE))
-                r = apply_size(thread, path.text, handle, c->size,
-                               c->to_set & FUSE_SET_ATTR_KILL_SUID);
+                r = apply_size(thread, fd, c->size, c->to_set & FUSE_SET_ATTR_KILL_SUID);
         if (r == 0 && (c->times[0].tv_nsec != UTIME_OMIT || c->times[1].tv_nsec != UTIME_OMIT))
                 r = utimensat(AT_FDCWD, path.text, c->times, 0) < 0 ? -errno : 0;
         return r;
@@ -143,7 +135,7 @@ static int set_attributes(fuse_req_t req, fuse_ino_t node, const struct stat *at
         if (r == 0 && handle < 0)
                 r = nsm_node_open(view, node, O_PATH, &fd, NULL);
         if (r == 0)
-                r = apply_change(thread, handle < 0 ? fd : handle, handle, &change);
+                r = apply_change(thread, handle < 0 ? fd : handle, &change);
         if (r == 0)
                 r = nsm_statx(handle < 0 ? fd : handle, "", ret);
         return r;

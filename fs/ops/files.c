@@ -92,8 +92,8 @@ static int open_file(struct nsm_view *view, fuse_ino_t node, struct fuse_file_in
                 return -ESTALE;
         if (fi->flags & O_TRUNC) {
                 r = nsm_thread_keep_set_ids(thread, !nsm_op_strips_set_ids(fi));
-                if (r == 0 && ftruncate(fd, 0) < 0)
-                        r = -errno;
+                if (r == 0)
+                        r = nsm_fd_truncate(fd, 0);
                 if (r < 0)
                         return r;
         }

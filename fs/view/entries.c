@@ -166,7 +166,9 @@ static int open_existing(struct nsm_view *view, uint64_t parent, const char *nam
         if (r == 0 && !S_ISREG(stx.stx_mode))
                 r = -ESTALE;
         if (r == 0 && (flags & O_TRUNC)) {
-                r = ftruncate(fd, 0) < 0 ? -errno : nsm_statx(fd, "", &stx);
+                r = nsm_fd_truncate(fd, 0);
+                if (r == 0)
+                        r = nsm_statx(fd, "", &stx);
         }
         if (r == 0)
                 r = note(view, parent, name, &stx, ret);

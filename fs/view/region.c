@@ -47,6 +47,13 @@ int nsm_region_grow(struct nsm_region *region, size_t need)
         return 0;
 }
 
+void nsm_region_discard(struct nsm_region *region, size_t keep)
+{
+        keep = (keep + REGION_STEP - 1) / REGION_STEP * REGION_STEP;
+        if (keep < region->size && ftruncate(region->fd, (off_t)keep) == 0)
+                region->size = keep;
+}
+
 void nsm_region_free(struct nsm_region *region)
 {
         if (region->base)

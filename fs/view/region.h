@@ -25,6 +25,9 @@ int nsm_region_init(struct nsm_region *region, const char *name, size_t reserve)
 /* Makes the first @need bytes usable, zeroed when new. -ENFILE past the reserve, or -errno. */
 int nsm_region_grow(struct nsm_region *region, size_t need);
 
+/* Gives the memory beyond the first @keep bytes back; it reads as zero from then on. */
+void nsm_region_discard(struct nsm_region *region, size_t keep);
+
 void nsm_region_free(struct nsm_region *region);
 
 #endif

@@ -1,39 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "fs/view/table.h"
+#include "fs/view/table-private.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-
-_Static_assert(sizeof(struct nsm_inode) <= 64, "a record fits one cache line");
-
-/* In place of record 0, which no node id names. */
-struct head {
-        uint32_t top;      /* first index never used */
-        uint32_t free;     /* records to use again, linked through hash_next */
-        uint32_t count;    /* records in use */
-        uint32_t hashed;   /* buckets in use: any number, see grow_buckets() */
-        uint32_t mask;     /* of the larger power of two */
-};
-
-_Static_assert(sizeof(struct head) <= sizeof(struct nsm_inode), "the head fits record 0");
-
-#define BUCKETS_MIN 64u
-
-static struct head *head_of(const struct nsm_table *table)
-{
-        return (struct head *)table->records.base;
-}
-
-static struct nsm_inode *record(const struct nsm_table *table, uint32_t index)
-{
-        return (struct nsm_inode *)table->records.base + index;
-}
-
-static uint32_t *buckets(const struct nsm_table *table)
-{
-        return (uint32_t *)table->buckets.base;
-}
 
 static uint32_t hash_ino(uint64_t ino)
 {
@@ -45,19 +15,19 @@ static uint32_t hash_ino(uint64_t ino)
 
 static uint32_t *bucket_for(const struct nsm_table *table, uint64_t ino)
 {
-        const struct head *head = head_of(table);
+        const struct nsm_table_head *head = nsm_table_head(table);
         uint32_t h = hash_ino(ino);
         uint32_t b = h & head->mask;
 
         /* Linear hashing: the upper half is there as far as it was split off. */
         if (b >= head->hashed)
                 b = h & (head->mask >> 1);
-        return &buckets(table)[b];
+        return &nsm_table_buckets(table)[b];
 }
 
-static void hash_in(struct nsm_table *table, uint32_t index)
+void nsm_table_hash_in(struct nsm_table *table, uint32_t index)
 {
-        struct nsm_inode *inode = record(table, index);
+        struct nsm_inode *inode = nsm_table_record(table, index);
         uint32_t *bucket = bucket_for(table, inode->ino);
 
         inode->hash_next = *bucket;
@@ -66,31 +36,31 @@ static void hash_in(struct nsm_table *table, uint32_t index)
 
 static void hash_out(struct nsm_table *table, uint32_t index)
 {
-        uint32_t *at = bucket_for(table, record(table, index)->ino);
+        uint32_t *at = bucket_for(table, nsm_table_record(table, index)->ino);
 
         while (*at != index)
-                at = &record(table, *at)->hash_next;
-        *at = record(table, index)->hash_next;
+                at = &nsm_table_record(table, *at)->hash_next;
+        *at = nsm_table_record(table, index)->hash_next;
 }
 
 /* One bucket more, and one split: no insertion pays for all the others. */
 static int grow_buckets(struct nsm_table *table)
 {
-        struct head *head = head_of(table);
+        struct nsm_table_head *head = nsm_table_head(table);
 
         int r = nsm_region_grow(&table->buckets, ((size_t)head->hashed + 1) * sizeof(uint32_t));
         if (r < 0)
                 return r;
         if (head->hashed > head->mask)
                 head->mask = head->mask * 2 + 1;
-        uint32_t *split = &buckets(table)[head->hashed & (head->mask >> 1)];
+        uint32_t *split = &nsm_table_buckets(table)[head->hashed & (head->mask >> 1)];
         uint32_t chain = *split;
         *split = 0;
-        buckets(table)[head->hashed] = 0;
+        nsm_table_buckets(table)[head->hashed] = 0;
         head->hashed++;
         while (chain) {
-                uint32_t next = record(table, chain)->hash_next;
-                hash_in(table, chain);
+                uint32_t next = nsm_table_record(table, chain)->hash_next;
+                nsm_table_hash_in(table, chain);
                 chain = next;
         }
         return 0;
@@ -98,11 +68,11 @@ static int grow_buckets(struct nsm_table *table)
 
 static int take_record(struct nsm_table *table, uint32_t *ret)
 {
-        struct head *head = head_of(table);
+        struct nsm_table_head *head = nsm_table_head(table);
         uint32_t index = head->free;
 
         if (index) {
-                head->free = record(table, index)->hash_next;
+                head->free = nsm_table_record(table, index)->hash_next;
         } else {
                 if (head->top >= NSM_TABLE_INODES_MAX)
                         return -ENFILE;
@@ -121,7 +91,7 @@ static int new_record(struct nsm_table *table, const struct nsm_identity *identi
 {
         uint32_t index;
 
-        if (head_of(table)->count >= head_of(table)->hashed) {
+        if (nsm_table_head(table)->count >= nsm_table_head(table)->hashed) {
                 int r = grow_buckets(table);
                 if (r < 0)
                         return r;
@@ -129,16 +99,16 @@ static int new_record(struct nsm_table *table, const struct nsm_identity *identi
         int r = take_record(table, &index);
         if (r < 0)
                 return r;
-        struct nsm_inode *inode = record(table, index);
+        struct nsm_inode *inode = nsm_table_record(table, index);
         *inode = (struct nsm_inode){
                 .ino = identity->ino,
                 .birth = identity->birth,
-                .generation = inode->generation + 1,
+                .generation = ++nsm_table_head(table)->generation,
                 .pin = -1,
                 .type = identity->type,
                 .foreign = identity->foreign,
         };
-        hash_in(table, index);
+        nsm_table_hash_in(table, index);
         *ret = index;
         return 0;
 }
@@ -155,12 +125,12 @@ int nsm_table_init(struct nsm_table *table, const struct nsm_identity *root)
                 r = nsm_region_init(&table->buckets, "nsm-hash",
                                     (size_t)NSM_TABLE_INODES_MAX * sizeof(uint32_t));
         if (r == 0)
-                r = nsm_region_grow(&table->buckets, BUCKETS_MIN * sizeof(uint32_t));
+                r = nsm_region_grow(&table->buckets, NSM_TABLE_BUCKETS_MIN * sizeof(uint32_t));
         if (r == 0)
                 r = nsm_names_init(&table->names);
         if (r == 0) {
-                *head_of(table) = (struct head){
-                        .top = NSM_TABLE_ROOT, .hashed = BUCKETS_MIN, .mask = BUCKETS_MIN - 1
+                *nsm_table_head(table) = (struct nsm_table_head){
+                        .top = NSM_TABLE_ROOT, .hashed = NSM_TABLE_BUCKETS_MIN, .mask = NSM_TABLE_BUCKETS_MIN - 1
                 };
                 r = new_record(table, root, &index);
         }
@@ -168,7 +138,7 @@ int nsm_table_init(struct nsm_table *table, const struct nsm_identity *root)
                 nsm_table_free(table);
                 return r;
         }
-        record(table, index)->nlookup = 1; /* the kernel never forgets the root */
+        nsm_table_record(table, index)->nlookup = 1; /* the kernel never forgets the root */
         return 0;
 }
 
@@ -181,9 +151,9 @@ void nsm_table_free(struct nsm_table *table)
 
 struct nsm_inode *nsm_table_get(const struct nsm_table *table, uint64_t node)
 {
-        if (node == 0 || node >= head_of(table)->top)
+        if (node == 0 || node >= nsm_table_head(table)->top)
                 return NULL;
-        struct nsm_inode *inode = record(table, (uint32_t)node);
+        struct nsm_inode *inode = nsm_table_record(table, (uint32_t)node);
         return inode->type ? inode : NULL;
 }
 
@@ -194,12 +164,24 @@ bool nsm_inode_is(const struct nsm_inode *inode, const struct nsm_identity *iden
                (inode->birth == identity->birth || !inode->birth || !identity->birth);
 }
 
+/*
+ * Where the storage tells no birth times, an inode number may have been used
+ * again: a record without a name or a descriptor is of the one that went.
+ */
+static bool could_be(const struct nsm_inode *inode, uint32_t index,
+                     const struct nsm_identity *identity)
+{
+        bool lost = !inode->birth && !inode->links && inode->pin < 0 && index != NSM_TABLE_ROOT;
+
+        return !lost && nsm_inode_is(inode, identity);
+}
+
 uint32_t nsm_table_find(const struct nsm_table *table, const struct nsm_identity *identity)
 {
         uint32_t index = *bucket_for(table, identity->ino);
 
-        while (index && !nsm_inode_is(record(table, index), identity))
-                index = record(table, index)->hash_next;
+        while (index && !could_be(nsm_table_record(table, index), index, identity))
+                index = nsm_table_record(table, index)->hash_next;
         return index;
 }
 
@@ -229,7 +211,7 @@ static uint32_t unlink_at(struct nsm_table *table, struct nsm_inode *inode, uint
 
         *at = link->next;
         inode->n_links--;
-        record(table, parent)->children--;
+        nsm_table_record(table, parent)->children--;
         nsm_names_remove(&table->names, gone);
         return parent;
 }
@@ -247,10 +229,10 @@ static bool is_unused(const struct nsm_inode *inode)
  */
 static void drop_unused(struct nsm_table *table, uint32_t index)
 {
-        struct head *head = head_of(table);
+        struct nsm_table_head *head = nsm_table_head(table);
 
-        while (index && is_unused(record(table, index))) {
-                struct nsm_inode *inode = record(table, index);
+        while (index && is_unused(nsm_table_record(table, index))) {
+                struct nsm_inode *inode = nsm_table_record(table, index);
                 uint32_t parent = 0;
 
                 if (table->on_drop)
@@ -272,7 +254,7 @@ static void drop_unused(struct nsm_table *table, uint32_t index)
 
 int nsm_table_add_link(struct nsm_table *table, uint32_t node, uint32_t parent, const char *name)
 {
-        struct nsm_inode *inode = record(table, node);
+        struct nsm_inode *inode = nsm_table_record(table, node);
         uint32_t *known = find_link(table, inode, parent, name);
         uint32_t at;
 
@@ -284,7 +266,7 @@ int nsm_table_add_link(struct nsm_table *table, uint32_t node, uint32_t parent, 
         nsm_names_at(&table->names, at)->next = inode->links;
         inode->links = at;
         inode->n_links++;
-        record(table, parent)->children++;
+        nsm_table_record(table, parent)->children++;
         if (inode->n_links > (S_ISDIR(inode->type) ? 1 : NSM_TABLE_LINKS_MAX)) {
                 uint32_t *last = &inode->links;
                 while (nsm_names_at(&table->names, *last)->next)
@@ -297,7 +279,7 @@ int nsm_table_add_link(struct nsm_table *table, uint32_t node, uint32_t parent, 
 void nsm_table_remove_link(struct nsm_table *table, uint32_t node, uint32_t parent,
                            const char *name)
 {
-        struct nsm_inode *inode = record(table, node);
+        struct nsm_inode *inode = nsm_table_record(table, node);
         uint32_t *at = find_link(table, inode, parent, name);
 
         if (*at)
@@ -314,7 +296,7 @@ int nsm_table_remember(struct nsm_table *table, const struct nsm_identity *ident
                 r = new_record(table, identity, &index);
         if (r < 0)
                 return r;
-        record(table, index)->nlookup++;
+        nsm_table_record(table, index)->nlookup++;
         if (name && index != NSM_TABLE_ROOT)
                 r = nsm_table_add_link(table, index, parent, name);
         if (r < 0) {
@@ -337,12 +319,12 @@ void nsm_table_forget(struct nsm_table *table, uint64_t node, uint64_t n)
 
 uint32_t nsm_table_count(const struct nsm_table *table)
 {
-        return head_of(table)->count;
+        return nsm_table_head(table)->count;
 }
 
 uint64_t nsm_table_bytes(const struct nsm_table *table)
 {
-        const struct head *head = head_of(table);
+        const struct nsm_table_head *head = nsm_table_head(table);
 
         return (uint64_t)head->top * sizeof(struct nsm_inode) +
                (uint64_t)head->hashed * sizeof(uint32_t) + nsm_names_bytes(&table->names);

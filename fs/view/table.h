@@ -95,6 +95,12 @@ int nsm_table_add_link(struct nsm_table *table, uint32_t node, uint32_t parent, 
 void nsm_table_remove_link(struct nsm_table *table, uint32_t node, uint32_t parent,
                            const char *name);
 
+/*
+ * Gives memory back when most of the table is unused. Takes time in proportion
+ * to what the table once held: for quiet moments. Returns whether it did.
+ */
+bool nsm_table_shrink(struct nsm_table *table);
+
 /* Records in use, and bytes of memory that records, buckets and names fill. */
 uint32_t nsm_table_count(const struct nsm_table *table);
 uint64_t nsm_table_bytes(const struct nsm_table *table);

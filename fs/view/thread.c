@@ -2,6 +2,7 @@
 #include "fs/view/thread.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
@@ -106,4 +107,16 @@ struct nsm_fd_path nsm_fd_path(int fd)
 
         snprintf(path.text, sizeof path.text, "%d", fd);
         return path;
+}
+
+int nsm_fd_truncate(int fd, off_t size)
+{
+        int flags = fcntl(fd, F_GETFL);
+
+        if (flags < 0)
+                return -errno;
+        /* open(2) with O_RDONLY and O_TRUNC truncates; ftruncate(2) would not. */
+        bool writes = !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY;
+        int r = writes ? ftruncate(fd, size) : truncate(nsm_fd_path(fd).text, size);
+        return r < 0 ? -errno : 0;
 }

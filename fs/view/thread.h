@@ -56,4 +56,7 @@ void nsm_thread_trim(struct nsm_thread *thread);
 
 struct nsm_fd_path nsm_fd_path(int fd);
 
+/* Sets the size of an open file, also of one that is open for reading alone. 0 or -errno. */
+int nsm_fd_truncate(int fd, off_t size);
+
 #endif

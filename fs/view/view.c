@@ -150,6 +150,13 @@ void nsm_view_free(struct nsm_view *view)
         free(view);
 }
 
+void nsm_view_shrink(struct nsm_view *view)
+{
+        pthread_mutex_lock(&view->lock);
+        nsm_table_shrink(&view->table);
+        pthread_mutex_unlock(&view->lock);
+}
+
 void nsm_view_publish(struct nsm_view *view)
 {
         struct nsm_worker_stats *stats = view->stats;

@@ -69,6 +69,9 @@ int nsm_view_new(const struct nsm_view_config *config, int root_fd, int proc_fd,
 /* Closes all. No operation may be running. */
 void nsm_view_free(struct nsm_view *view);
 
+/* Gives memory back that nothing needs any more: for quiet moments. Takes the lock. */
+void nsm_view_shrink(struct nsm_view *view);
+
 /* Brings the shared figures up to date. Takes the lock. */
 void nsm_view_publish(struct nsm_view *view);
 

@@ -157,10 +157,9 @@ static int foreign_group_loses_setgid(struct view_kit *k)
         return 0;
 }
 
-Test(view_ids, set_id_bits_go_when_others_write)
+static void use_set_ids(const char *options)
 {
-        NSM_REQUIRE();
-        cleanup_view_kit struct view_kit k = view_kit_new("");
+        cleanup_view_kit struct view_kit k = view_kit_new(options);
 
         nsm_world_must(k.w, "umask 0; for f in suid suid-t suid-o; do echo long > src/$f; chmod "
                        "6777 src/$f; done; mkdir src/sg; chown 3:77 src/sg; chmod 2777 src/sg; "
@@ -169,6 +168,18 @@ Test(view_ids, set_id_bits_go_when_others_write)
         view_do(&k, 3, write_to_set_id);
         view_do(&k, 3, keep_set_id);
         view_do(&k, 3, foreign_group_loses_setgid);
+}
+
+Test(view_ids, set_id_bits_go_when_others_write)
+{
+        NSM_REQUIRE();
+        use_set_ids("");
+}
+
+Test(view_ids, set_id_bits_go_in_an_exclusive_view)
+{
+        NSM_REQUIRE();
+        use_set_ids(",coherence=exclusive");
 }
 
 /* ---- ACLs ---- */
