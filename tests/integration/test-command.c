@@ -264,3 +264,15 @@ Test(command, takes_its_directories_from_options_and_environment)
         cr_expect(o->status == 0 && strstr(o->out, "acme"), "%s", o->err);
         expect(nsm_world_run(w, "nsmount list --runtime-dir $PWD/elsewhere"), 1, "/elsewhere");
 }
+
+/* nsmount's own pages are checked against its tables in the unit test. */
+Test(command, other_programs_options_are_in_their_pages)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = nsm_world_new();
+
+        nsm_world_must(w, "for p in nsmountd nsmountfs; do "
+                       "for o in $($p --help | grep -oE -e '--[a-z-]+' -e '[a-z]+=' | sort -u); do "
+                       "grep -q -e \"\\*$o\" $NSM_SOURCE_DIR/tools/man/$p.8.scd || "
+                       "{ echo $p $o >&2; exit 1; }; done; done");
+}
