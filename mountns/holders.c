@@ -19,6 +19,9 @@ static struct nsm_holder *find_or_add(struct nsm_holders *holders, int proc, pid
         /* A scan goes process by process. */
         if (holders->n > 0 && holders->list[holders->n - 1].pid == pid)
                 return &holders->list[holders->n - 1];
+        if (holders->last == pid)
+                return NULL;
+        holders->last = pid;
         holders->total++;
         if (holders->n == NSM_HOLDERS_MAX)
                 return NULL;

@@ -28,6 +28,7 @@ struct nsm_holder {
 struct nsm_holders {
         size_t n;     /* listed */
         size_t total; /* found */
+        pid_t last;   /* counted last */
         struct nsm_holder list[NSM_HOLDERS_MAX];
 };
 

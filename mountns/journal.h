@@ -69,7 +69,7 @@ void nsm_progress_clear(struct nsm_progress *progress);
 void nsm_progress_apply(struct nsm_progress *progress, const struct nsm_record *record, int *fds,
                         unsigned n_fds);
 
-/* Sends; never waits. The descriptors stay the sender's. 0 or -errno (-EAGAIN: the buffer is full). */
+/* Sends; never waits. The descriptors stay the sender's. 0 or -errno (-EAGAIN: no room left). */
 int nsm_record_send(int socket, const struct nsm_record *record, const int *fds, unsigned n_fds);
 
 /*

@@ -17,7 +17,7 @@
 /* Enough for status, fdinfo and comm of a process. */
 #define NSM_PROC_TEXT_MAX 4096
 
-/* Opens /proc; refuses one that is no procfs, or of another pid namespace. A descriptor or -errno. */
+/* Opens /proc; refuses what is no procfs of our pid namespace. A descriptor or -errno. */
 int nsm_proc_open(struct nsm_error *err);
 
 /* Reads at most @size - 1 bytes of a file below /proc, ends them with NUL; the length or -errno. */

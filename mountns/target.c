@@ -78,7 +78,7 @@ int nsm_target_open_pidfd(pid_t pid, int *ret_pidfd, struct nsm_error *err)
                              strerror(-pidfd));
 }
 
-/* The pid behind a pidfd, as /proc/self/fdinfo has it: -1 for a dead one, 0 in another namespace. */
+/* The pid behind a pidfd, from /proc/self/fdinfo: -1 for a dead one, 0 in another namespace. */
 static int pid_of(int proc, int pidfd, pid_t *ret)
 {
         char path[48], text[NSM_PROC_TEXT_MAX];
@@ -96,7 +96,7 @@ static int pid_of(int proc, int pidfd, pid_t *ret)
         return 0;
 }
 
-/* The inode number of the user namespace that owns the namespace behind @fd, 0 if we may not know. */
+/* The inode number of the user namespace that owns the namespace behind @fd, or 0. */
 static uint64_t owner_of(int fd)
 {
         cleanup_fd int owner = ioctl(fd, NS_GET_USERNS);

@@ -30,7 +30,7 @@ static int pivot_back(const struct nsm_progress *p)
         return r < 0 || chdir("/") == 0 ? r : -errno;
 }
 
-/* Unmounts what stands on our root, when that is @mount_id: "/.." goes up to the top of the pile. */
+/* Unmounts what stands on our root, when that is @mount_id: "/.." is the top of the pile. */
 static int unmount_from_root(uint64_t mount_id)
 {
         uint64_t id;

@@ -74,7 +74,8 @@ int nsm_work_check_view(struct nsm_work *w, struct nsm_error *err)
 {
         struct statx stx;
 
-        if (statx(w->request->view_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0)
+        if (statx(w->request->view_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
+                  &stx) < 0)
                 return nsm_error_set(err, -errno, "cannot look at the view: %s", strerror(errno));
         if (w->request->device != makedev(stx.stx_dev_major, stx.stx_dev_minor))
                 return nsm_error_set(err, -EINVAL, "the view is not the one that was meant");

@@ -161,4 +161,29 @@ static inline const char *kit_must_not(struct nsm_world *world, struct kit_job j
         return o->out;
 }
 
+/* A world, a tenant, its container, a view; what most tests begin with. */
+struct kit {
+        struct nsm_world *w;
+        struct nsm_fake_tenant *t;
+        struct nsm_fake_container *c;
+        struct kit_view view;
+};
+
+static inline struct kit kit_new(const struct nsm_container_spec *spec)
+{
+        struct kit k = { .w = nsm_world_new() };
+
+        k.t = nsm_world_add_empty_tenant(k.w, "acme");
+        k.c = nsm_tenant_add_container(k.t, spec);
+        k.view = kit_view_new_root(k.t);
+        return k;
+}
+
+static inline void kit_free(struct kit *k)
+{
+        close(k->view.fd);
+        nsm_world_free(k->w);
+}
+#define cleanup_kit __attribute__((cleanup(kit_free)))
+
 #endif

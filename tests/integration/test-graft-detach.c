@@ -4,30 +4,7 @@
 
 #include "tests/integration/graft-kit.h"
 
-struct kit {
-        struct nsm_world *w;
-        struct nsm_fake_tenant *t;
-        struct nsm_fake_container *c;
-        struct kit_view view;
-};
-
-static void kit_free(struct kit *k)
-{
-        close(k->view.fd);
-        nsm_world_free(k->w);
-}
-#define cleanup_kit __attribute__((cleanup(kit_free)))
-
-static struct kit kit_new(enum nsm_container_root root)
-{
-        struct nsm_container_spec spec = { .root = root };
-        struct kit k = { .w = nsm_world_new() };
-
-        k.t = nsm_world_add_empty_tenant(k.w, "acme");
-        k.c = nsm_tenant_add_container(k.t, &spec);
-        k.view = kit_view_new_root(k.t);
-        return k;
-}
+static const struct nsm_container_spec tmpfs_root = { .root = NSM_ROOT_TMPFS };
 
 static struct kit_job kit_detach(struct kit *k, const char *at)
 {
@@ -56,7 +33,7 @@ static struct nsm_place place_of(const char *out)
 Test(graft_detach, leaves_the_table_as_it_was)
 {
         KIT_REQUIRE();
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_TMPFS);
+        cleanup_kit struct kit k = kit_new(&tmpfs_root);
         const char *before = nsm_container_mountinfo(k.c);
 
         kit_must(k.w, kit_attach(k.c, k.view, "/data"));
@@ -68,7 +45,7 @@ Test(graft_detach, leaves_the_table_as_it_was)
 Test(graft_detach, finds_the_mount_where_it_went)
 {
         KIT_REQUIRE();
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_TMPFS);
+        cleanup_kit struct kit k = kit_new(&tmpfs_root);
         struct kit_job job = kit_detach(&k, NULL);
 
         job.request.place = place_of(kit_must(k.w, kit_attach(k.c, k.view, "/data")));
@@ -80,9 +57,9 @@ Test(graft_detach, finds_the_mount_where_it_went)
 /* The process in the container, once its shell has become the program: then it holds. */
 static pid_t wait_for_program(struct kit *k, struct nsm_process *p)
 {
-        return atoi(nsm_world_must(k->w, "until c=$(cat /proc/%d/task/%d/children) && [ -n \"$c\" ] "
-                                   "&& grep -qE 'sleep|busybox' /proc/${c%% }/comm; do :; done; "
-                                   "echo $c", p->pid, p->pid));
+        return atoi(nsm_world_must(k->w, "until c=$(cat /proc/%d/task/%d/children) && "
+                                   "[ -n \"$c\" ] && grep -qE 'sleep|busybox' /proc/${c%% }/comm; "
+                                   "do :; done; echo $c", p->pid, p->pid));
 }
 
 Test(graft_detach, names_who_uses_it)
@@ -95,7 +72,7 @@ Test(graft_detach, names_who_uses_it)
                 { "exec sleep 1000 < /data/etc/hostname", "descriptor 0" },
                 { "exec /data/bin/busybox sleep 1000", "a mapped file" },
         };
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_TMPFS);
+        cleanup_kit struct kit k = kit_new(&tmpfs_root);
         const char *out, *before;
 
         kit_must(k.w, kit_attach(k.c, k.view, "/data"));
@@ -119,7 +96,7 @@ Test(graft_detach, names_who_uses_it)
 Test(graft_detach, says_what_is_mounted_over_or_below_it)
 {
         KIT_REQUIRE();
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_TMPFS);
+        cleanup_kit struct kit k = kit_new(&tmpfs_root);
         struct kit_job job = kit_detach(&k, NULL);
 
         job.request.place = place_of(kit_must(k.w, kit_attach(k.c, k.view, "/data")));
@@ -134,7 +111,7 @@ Test(graft_detach, says_what_is_mounted_over_or_below_it)
 Test(graft_detach, faults_leave_it_or_take_it)
 {
         KIT_REQUIRE();
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_TMPFS);
+        cleanup_kit struct kit k = kit_new(&tmpfs_root);
         const char *without = nsm_container_mountinfo(k.c);
 
         for (int step = NSM_STEP_BEGIN; step < NSM_STEP_COUNT; step++)
@@ -164,7 +141,7 @@ Test(graft_detach, faults_leave_it_or_take_it)
 Test(graft_detach, root_names_who_lives_in_it)
 {
         KIT_REQUIRE();
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_HOST);
+        cleanup_kit struct kit k = kit_new(NULL);
         char line[40];
         const char *out, *before;
 
@@ -180,7 +157,7 @@ Test(graft_detach, root_names_who_lives_in_it)
 Test(graft_detach, root_by_ending_its_processes)
 {
         KIT_REQUIRE();
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_HOST);
+        cleanup_kit struct kit k = kit_new(NULL);
         struct kit_job job = kit_detach(&k, NULL);
         struct nsm_process *p;
 
@@ -220,7 +197,7 @@ static const char *make_parent(struct kit *k)
 Test(graft_host, mounts_and_unmounts)
 {
         KIT_REQUIRE();
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_HOST);
+        cleanup_kit struct kit k = kit_new(NULL);
         const char *dir = nsm_world_printf(k.w, "%s/root", make_parent(&k));
 
         kit_must(k.w, kit_mount(&k, dir));
@@ -237,7 +214,7 @@ Test(graft_host, mounts_and_unmounts)
 Test(graft_host, names_who_uses_it)
 {
         KIT_REQUIRE();
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_HOST);
+        cleanup_kit struct kit k = kit_new(NULL);
         const char *dir = nsm_world_printf(k.w, "%s/root", make_parent(&k)), *out;
         struct nsm_process *p;
         char line[40];
@@ -256,7 +233,7 @@ Test(graft_host, names_who_uses_it)
 Test(graft_host, bad_directories_are_refused)
 {
         KIT_REQUIRE();
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_HOST);
+        cleanup_kit struct kit k = kit_new(NULL);
         const char *parent = make_parent(&k), *d = k.w->dir;
         struct kit_job job;
 
@@ -295,7 +272,7 @@ Test(graft_host, bad_directories_are_refused)
 Test(graft_host, faults_leave_nothing)
 {
         KIT_REQUIRE();
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_HOST);
+        cleanup_kit struct kit k = kit_new(NULL);
         const char *parent = make_parent(&k);
 
         for (int step = NSM_STEP_BEGIN; step < NSM_STEP_COUNT; step++)
@@ -344,7 +321,7 @@ static int check_presence(void *arg)
 
 static void presence_is(bool by_scan)
 {
-        cleanup_kit struct kit k = kit_new(NSM_ROOT_TMPFS);
+        cleanup_kit struct kit k = kit_new(&tmpfs_root);
         struct presence_check check = { .by_scan = by_scan };
         struct nsm_fake_container *other = nsm_tenant_add_container(k.t, NULL);
         pid_t a = k.c->pid, b = other->pid;

@@ -35,8 +35,8 @@ static bool is_complete(struct nsm_fake_container *c, struct kit_view view, cons
 
         snprintf(device, sizeof device, " %u:%u ", major(view.device), minor(view.device));
         snprintf(where, sizeof where, " / %s rw,nodev,relatime - tmpfs ", path);
-        for (line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-                const char *end = strchr(line, '\n');
+        for (line = text; *line; line += strcspn(line, "\n") + 1) {
+                const char *end = line + strcspn(line, "\n");
                 const char *dev = strstr(line, device), *at = strstr(line, where);
                 const char *root = strstr(line, " / / ");
 
@@ -63,11 +63,11 @@ static void try_fault(struct nsm_fake_tenant *t, struct kit_view view, bool shar
         after = nsm_container_mountinfo(c);
         complete = is_complete(c, view, at ? at : "/");
         if (o->status == 0)
-                cr_assert(complete, "%s at step %d: done, but the table is:\n%s", fault_names[fault],
-                          step, after);
+                cr_assert(complete, "%s at step %d: done, but the table is:\n%s",
+                          fault_names[fault], step, after);
         else
-                cr_assert_str_eq(after, before, "%s at step %d: status %d: %s\n", fault_names[fault],
-                                 step, o->status, o->out);
+                cr_assert_str_eq(after, before, "%s at step %d: status %d: %s\n",
+                                 fault_names[fault], step, o->status, o->out);
         if (o->status != 0 && at)
                 cr_assert_eq(nsm_container_run(c, "test -e %s", at)->status, 1,
                              "%s at step %d: %s was left", fault_names[fault], step, at);

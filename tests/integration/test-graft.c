@@ -2,31 +2,6 @@
 /* Attach and detach as the tenant sees them. */
 #include "tests/integration/graft-kit.h"
 
-/* A world, a tenant, its container, a view; what every test begins with. */
-struct kit {
-        struct nsm_world *w;
-        struct nsm_fake_tenant *t;
-        struct nsm_fake_container *c;
-        struct kit_view view;
-};
-
-static void kit_free(struct kit *k)
-{
-        close(k->view.fd);
-        nsm_world_free(k->w);
-}
-#define cleanup_kit __attribute__((cleanup(kit_free)))
-
-static struct kit kit_new(const struct nsm_container_spec *spec)
-{
-        struct kit k = { .w = nsm_world_new() };
-
-        k.t = nsm_world_add_empty_tenant(k.w, "acme");
-        k.c = nsm_tenant_add_container(k.t, spec);
-        k.view = kit_view_new_root(k.t);
-        return k;
-}
-
 static const struct nsm_container_spec tmpfs_root = { .root = NSM_ROOT_TMPFS };
 
 /* ---- as the root ---- */
@@ -53,7 +28,8 @@ Test(graft, root_has_kernel_interfaces)
         const char *out = kit_must(k.w, kit_attach(k.c, k.view, NULL));
 
         cr_assert(!strstr(out, "warning"), "%s", out);
-        nsm_container_must(k.c, "set -e; echo x > /dev/null; head -c 4 /dev/zero | wc -c | grep -qx 4;"
+        nsm_container_must(k.c, "set -e; echo x > /dev/null;"
+                           "head -c 4 /dev/zero | wc -c | grep -qx 4;"
                            "head -c 4 /dev/urandom | wc -c | grep -qx 4;"
                            "test -c /dev/pts/ptmx; test -c /dev/tty; test -d /dev/mqueue;"
                            "test -d /sys/class/net/lo;"
