@@ -40,6 +40,7 @@ prepare() {
                 "$top"/tools/setup
                 [ -f "$build"/build.ninja ] || meson setup "$build" "$top" >/dev/null ||
                         die "meson setup failed: see $build/meson-logs/meson-log.txt"
+                [ -x "$build"/nsmountd ] || say "Building, which takes a minute or two"
                 meson compile -C "$build" >"$build"/compile.log 2>&1 ||
                         die "the build failed: see $build/compile.log"
         fi
