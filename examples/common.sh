@@ -134,6 +134,7 @@ stop_supervisor() {
 clean_up() {
         local pid where
         set +e
+        [ -z "$supervisor" ] || note_workers 2>/dev/null
         for pid in "${started[@]}"; do
                 kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
         done
