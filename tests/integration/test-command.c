@@ -198,6 +198,21 @@ Test(tenant, a_killed_change_leaves_a_whole_file, .timeout = 120)
                        "cmp etc/tenants.d/acme.conf ro; ! test -e etc/tenants.d/.new");
 }
 
+Test(tenant, a_full_disk_keeps_the_old_file)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = new_world();
+        const char *set = "nsmount --config $PWD/full tenant set acme --volume root --access ro";
+
+        nsm_world_must(w, "mkdir full; mount -t tmpfs -o size=32k,mode=0700 none full; "
+                       "nsmount --config $PWD/full tenant add acme --ids 5:5 "
+                       "--volume root=$PWD/storage/a; cp full/tenants.d/acme.conf before; "
+                       "dd if=/dev/zero of=full/fill bs=1k 2>/dev/null || true");
+        expect(nsm_world_run(w, "%s", set), 1, "acme.conf: cannot write it: No space left");
+        nsm_world_must(w, "cmp before full/tenants.d/acme.conf; ! test -e full/tenants.d/.new");
+        nsm_world_must(w, "rm full/fill; %s; umount full", set);
+}
+
 Test(command, says_how_to_start_what_does_not_run)
 {
         static const char *const asks[] = { "list", "reload", "mount acme dir", "unmount dir",
@@ -212,6 +227,23 @@ Test(command, says_how_to_start_what_does_not_run)
                 expect(o, 1, "nsmountd is not running");
                 expect(o, 1, "start it with");
         }
+}
+
+Test(command, says_that_it_takes_root)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = new_world();
+        /* Through a descriptor: where it was built, others need not get to. */
+        const char *nobody = "exec 9<$(command -v nsmount); chmod 0755 .; setpriv --reuid 65534 "
+                             "--regid 65534 --clear-groups /proc/self/fd/9";
+
+        nsm_world_must(w, "mkdir -m 0700 run2");
+        expect(nsm_world_run(w, "%s list --runtime-dir $PWD/run2", nobody), 1, "run this as root");
+        expect(nsm_world_run(w, "%s tenant add acme --ids 5:5 --volume root=/x", nobody), 1,
+               "run this as root");
+        expect(nsm_world_run(w, "%s tenant add acme --ids 5:5 --volume root=/x --config $PWD/new",
+                             nobody), 1, "run this as root");
+        nsm_world_must(w, "! test -e new && ! test -e etc/.lock");
 }
 
 Test(command, names_what_is_wrong_with_a_pid)
