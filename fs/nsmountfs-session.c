@@ -2,6 +2,7 @@
 #include "fs/nsmountfs-session.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #define STOP_ROUNDS 200 /* of waiting for requests in hand, each of: */
 #define STOP_ROUND_NSEC 10000000
 #define IDLE_SECONDS 5   /* without a request, after which memory is given back */
-#define QUIET_SECONDS 30 /* between looks while there is nothing to give back */
+#define QUIET_SECONDS 10 /* between looks while there is nothing to give back */
 
 struct session {
         struct fuse_session *fuse;
@@ -186,32 +187,35 @@ static void wake_threads(struct session *s)
                         pthread_kill(s->ids[i], SIGNAL_WAKE);
 }
 
+/* What a busy time left behind: buffers, threads, records. */
+static void give_memory_back(struct session *s)
+{
+        nsm_view_shrink(s->fs.view);
+        pthread_mutex_lock(&s->lock);
+        s->trim++;
+        wake_threads(s);
+        pthread_mutex_unlock(&s->lock);
+        malloc_trim(0);
+}
+
 /* Waits for a signal that ends the session; in quiet times memory is given back. */
 static void wait_for_end(struct session *s, const sigset_t *signals)
 {
         struct nsm_worker_stats *stats = s->fs.view->stats;
-        uint64_t requests = 0, trimmed = 0;
+        uint64_t seen = 0;
+        bool settled = false;
 
         for (;;) {
-                struct timespec idle = { .tv_sec = IDLE_SECONDS };
-                uint64_t now = atomic_load_explicit(&stats->requests, memory_order_relaxed);
-                bool busy = now != requests;
-                if (!busy && now == trimmed)
-                        idle.tv_sec = QUIET_SECONDS;
-                int sig = sigtimedwait(signals, NULL, &idle);
+                struct timespec wait = { .tv_sec = settled ? QUIET_SECONDS : IDLE_SECONDS };
 
-                if (sig > 0)
+                if (sigtimedwait(signals, NULL, &wait) > 0)
                         return;
+                uint64_t now = atomic_load_explicit(&stats->requests, memory_order_relaxed);
                 nsm_view_publish(s->fs.view);
-                requests = now;
-                if (!busy && now != trimmed) {
-                        trimmed = now;
-                        nsm_view_shrink(s->fs.view);
-                        pthread_mutex_lock(&s->lock);
-                        s->trim++;
-                        wake_threads(s);
-                        pthread_mutex_unlock(&s->lock);
-                }
+                if (now == seen && !settled)
+                        give_memory_back(s);
+                settled = now == seen;
+                seen = now;
         }
 }
 
@@ -288,6 +292,9 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         sigset_t signals;
 
         s.fs.on_ready_arg = &s;
+        /* Many short-lived threads, few of them busy: no memory kept for each of them. */
+        mallopt(M_ARENA_MAX, 2);
+        mallopt(M_MMAP_THRESHOLD, 128 << 10);
         int r = s.fs.policy.forward_locks ? nsm_locks_new(view, &s.fs.locks) : 0;
         if (r == 0)
                 r = block_signals(&signals);

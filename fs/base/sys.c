@@ -139,10 +139,12 @@ int nsm_sys_kcmp(pid_t a, pid_t b, int type)
 int nsm_sys_set_capabilities(uint64_t effective, uint64_t permitted)
 {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-        struct __user_cap_data_struct data[2] = {
-                { .effective = (uint32_t)effective, .permitted = (uint32_t)permitted },
-                { .effective = (uint32_t)(effective >> 32), .permitted = (uint32_t)(permitted >> 32) },
-        };
+        struct __user_cap_data_struct data[2] = { 0 };
+
+        for (int i = 0; i < 2; i++) {
+                data[i].effective = (uint32_t)(effective >> (32 * i));
+                data[i].permitted = (uint32_t)(permitted >> (32 * i));
+        }
 
         return (int)result(syscall(SYS_capset, &header, data));
 }

@@ -13,6 +13,7 @@
 
 /* Pages are given by the kernel when touched: a step costs nothing but a call. */
 #define REGION_STEP ((size_t)1 << 20)
+#define PAGE ((size_t)4096)
 
 int nsm_region_init(struct nsm_region *region, const char *name, size_t reserve)
 {
@@ -49,7 +50,7 @@ int nsm_region_grow(struct nsm_region *region, size_t need)
 
 void nsm_region_discard(struct nsm_region *region, size_t keep)
 {
-        keep = (keep + REGION_STEP - 1) / REGION_STEP * REGION_STEP;
+        keep = (keep + PAGE - 1) / PAGE * PAGE;
         if (keep < region->size && ftruncate(region->fd, (off_t)keep) == 0)
                 region->size = keep;
 }

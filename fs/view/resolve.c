@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "fs/view/resolve.h"
+#include "fs/view/resolve-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,20 +32,8 @@ void nsm_dir_put(struct nsm_dir *dir)
         dir->view = NULL;
 }
 
-/* Whether an error says that a name no longer is what the table has. */
-static bool is_gone(int r)
-{
-        return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -ENXIO || r == -ESTALE;
-}
-
-static void identity_of(const struct nsm_inode *inode, struct nsm_identity *ret)
-{
-        *ret = (struct nsm_identity){ .ino = inode->ino, .birth = inode->birth,
-                                      .type = inode->type, .foreign = inode->foreign };
-}
-
-static bool is_same(const struct nsm_view *view, const struct nsm_identity *want,
-                    const struct statx *stx)
+bool nsm_resolve_is_same(const struct nsm_view *view, const struct nsm_identity *want,
+                         const struct statx *stx)
 {
         struct nsm_identity have;
 
@@ -53,8 +41,6 @@ static bool is_same(const struct nsm_view *view, const struct nsm_identity *want
         return have.ino == want->ino && have.type == want->type && have.foreign == want->foreign &&
                (have.birth == want->birth || !have.birth || !want->birth);
 }
-
-/* ---- directories ---- */
 
 struct chain {
         uint32_t *nodes; /* owned; from the wanted directory up */
@@ -84,8 +70,8 @@ static int chain_push(struct chain *chain, uint32_t node)
 }
 
 /* A descriptor that is open already for a directory's record. Under the lock. */
-static bool open_already(struct nsm_view *view, uint64_t node, struct nsm_inode *inode,
-                         struct nsm_dir *ret)
+bool nsm_resolve_open_already(struct nsm_view *view, uint64_t node, struct nsm_inode *inode,
+                              struct nsm_dir *ret)
 {
         *ret = (struct nsm_dir){ .view = view, .fd = -1 };
         if (node == NSM_TABLE_ROOT)
@@ -111,7 +97,7 @@ static int climb(struct nsm_view *view, uint64_t node, struct chain *chain, stru
                         return -ENOTDIR;
                 if (inode->foreign)
                         return -EXDEV;
-                if (open_already(view, node, inode, ret)) {
+                if (nsm_resolve_open_already(view, node, inode, ret)) {
                         *ret_top = node;
                         return 0;
                 }
@@ -137,7 +123,7 @@ static int name_in(struct nsm_view *view, uint32_t node, uint32_t parent, char *
         if (link && link->parent == parent) {
                 memcpy(ret_name, link->name, link->len);
                 ret_name[link->len] = '\0';
-                identity_of(inode, ret_identity);
+                nsm_resolve_identity(inode, ret_identity);
                 r = 0;
         }
         pthread_mutex_unlock(&view->lock);
@@ -152,7 +138,7 @@ static void keep_dir(struct nsm_view *view, uint32_t node, int fd, struct nsm_di
 
         pthread_mutex_lock(&view->lock);
         struct nsm_inode *inode = nsm_table_get(&view->table, node);
-        if (inode && open_already(view, node, inode, ret)) {
+        if (inode && nsm_resolve_open_already(view, node, inode, ret)) {
                 pthread_mutex_unlock(&view->lock);
                 nsm_close_fd(fd);
                 return;
@@ -180,11 +166,11 @@ static int step_down(struct nsm_view *view, uint32_t parent, uint32_t node, stru
                 return r;
         cleanup_fd int fd = openat(dir->fd, name, OPEN_DIR);
         if (fd < 0)
-                return is_gone(-errno) ? -ESTALE : -errno;
+                return nsm_resolve_is_gone(-errno) ? -ESTALE : -errno;
         r = nsm_statx(fd, "", &stx);
         if (r < 0)
                 return r;
-        if (!is_same(view, &want, &stx))
+        if (!nsm_resolve_is_same(view, &want, &stx))
                 return -ESTALE;
         struct nsm_dir below;
         keep_dir(view, node, nsm_take_fd(&fd), &below);
@@ -193,7 +179,7 @@ static int step_down(struct nsm_view *view, uint32_t parent, uint32_t node, stru
         return 0;
 }
 
-static int try_dir(struct nsm_view *view, uint64_t node, struct nsm_dir *ret)
+int nsm_resolve_try_dir(struct nsm_view *view, uint64_t node, struct nsm_dir *ret)
 {
         __attribute__((cleanup(chain_free))) struct chain chain = { 0 };
         cleanup_nsm_dir struct nsm_dir dir = { 0 };
@@ -221,182 +207,13 @@ static int try_dir(struct nsm_view *view, uint64_t node, struct nsm_dir *ret)
 
 int nsm_dir_get(struct nsm_view *view, uint64_t node, struct nsm_dir *ret)
 {
-        int r = try_dir(view, node, ret);
+        int r = nsm_resolve_try_dir(view, node, ret);
 
         if (r != -ESTALE)
                 return r;
         /* Perhaps a rename was seen half way: look again while there is none. */
         pthread_rwlock_wrlock(&view->changes);
-        r = try_dir(view, node, ret);
+        r = nsm_resolve_try_dir(view, node, ret);
         pthread_rwlock_unlock(&view->changes);
         return r;
-}
-
-/* ---- any inode, by one of its places ---- */
-
-/* What is done at a place. -ESTALE (or what is_gone() says): it is not there. */
-struct visit {
-        int (*at_place)(struct nsm_view *view, int dir_fd, const char *name, struct visit *visit);
-        int (*at_fd)(int fd, bool is_dir, struct visit *visit);
-        struct nsm_identity want;
-        int flags;
-        int fd;
-        struct statx stx;
-};
-
-struct place {
-        uint32_t parent;
-        char name[NSM_FILE_NAME_MAX + 1];
-};
-
-/* Copies the record's @nth link. False when there are no more. */
-static bool nth_place(struct nsm_view *view, uint64_t node, int nth, struct place *ret)
-{
-        bool found = false;
-
-        pthread_mutex_lock(&view->lock);
-        struct nsm_inode *inode = nsm_table_get(&view->table, node);
-        uint32_t at = inode ? inode->links : 0;
-        while (at && nth--)
-                at = nsm_names_at(&view->table.names, at)->next;
-        if (at) {
-                struct nsm_link *link = nsm_names_at(&view->table.names, at);
-                ret->parent = link->parent;
-                memcpy(ret->name, link->name, link->len);
-                ret->name[link->len] = '\0';
-                found = true;
-        }
-        pthread_mutex_unlock(&view->lock);
-        return found;
-}
-
-static int visit_places(struct nsm_view *view, uint64_t node, struct visit *visit, bool prune)
-{
-        struct place place;
-        int nth = 0;
-
-        while (nth < NSM_TABLE_LINKS_MAX && nth_place(view, node, nth, &place)) {
-                cleanup_nsm_dir struct nsm_dir dir = { 0 };
-                int r = try_dir(view, place.parent, &dir);
-                if (r == 0)
-                        r = visit->at_place(view, dir.fd, place.name, visit);
-                if (!is_gone(r))
-                        return r;
-                if (!prune) {
-                        nth++;
-                        continue;
-                }
-                pthread_mutex_lock(&view->lock);
-                nsm_table_remove_link(&view->table, (uint32_t)node, place.parent, place.name);
-                pthread_mutex_unlock(&view->lock);
-        }
-        return -ESTALE;
-}
-
-/* What is open already for any record: see open_already(). */
-static int visit_open(struct nsm_view *view, uint64_t node, struct visit *visit, bool *ret_done)
-{
-        cleanup_nsm_dir struct nsm_dir dir = { 0 };
-        bool is_dir = false;
-
-        pthread_mutex_lock(&view->lock);
-        struct nsm_inode *inode = nsm_table_get(&view->table, node);
-        if (inode) {
-                is_dir = S_ISDIR(inode->type);
-                identity_of(inode, &visit->want);
-                *ret_done = open_already(view, node, inode, &dir);
-        }
-        pthread_mutex_unlock(&view->lock);
-        if (!inode)
-                return -ESTALE;
-        if (*ret_done)
-                return visit->at_fd(dir.fd, is_dir, visit);
-        dir.view = NULL;
-        return 0;
-}
-
-static int visit(struct nsm_view *view, uint64_t node, struct visit *v)
-{
-        bool done = false;
-
-        int r = visit_open(view, node, v, &done);
-        if (r < 0 || done)
-                return r;
-        r = visit_places(view, node, v, false);
-        if (r != -ESTALE)
-                return r;
-        pthread_rwlock_wrlock(&view->changes);
-        r = visit_open(view, node, v, &done);
-        if (r == 0 && !done)
-                r = visit_places(view, node, v, true);
-        pthread_rwlock_unlock(&view->changes);
-        return r;
-}
-
-static int stat_place(struct nsm_view *view, int dir_fd, const char *name, struct visit *v)
-{
-        int r = nsm_statx(dir_fd, name, &v->stx);
-
-        if (r == 0 && !is_same(view, &v->want, &v->stx))
-                r = -ESTALE;
-        return r;
-}
-
-static int stat_fd(int fd, bool is_dir, struct visit *v)
-{
-        return nsm_statx(fd, "", &v->stx);
-}
-
-int nsm_node_stat(struct nsm_view *view, uint64_t node, struct statx *ret)
-{
-        struct visit v = { .at_place = stat_place, .at_fd = stat_fd };
-
-        int r = visit(view, node, &v);
-        if (r == 0)
-                *ret = v.stx;
-        return r;
-}
-
-static int open_place(struct nsm_view *view, int dir_fd, const char *name, struct visit *v)
-{
-        if (v->want.foreign)
-                return -EXDEV;
-        cleanup_fd int fd = openat(dir_fd, name, v->flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        int r = nsm_statx(fd, "", &v->stx);
-        if (r < 0)
-                return r;
-        if (!is_same(view, &v->want, &v->stx))
-                return -ESTALE;
-        v->fd = nsm_take_fd(&fd);
-        return 0;
-}
-
-static int open_fd(int known, bool is_dir, struct visit *v)
-{
-        int flags = v->flags | O_NONBLOCK | O_CLOEXEC;
-        cleanup_fd int fd = is_dir ? openat(known, ".", flags | O_NOFOLLOW)
-                                   : open(nsm_fd_path(known).text, flags);
-
-        if (fd < 0)
-                return -errno;
-        int r = nsm_statx(fd, "", &v->stx);
-        if (r == 0)
-                v->fd = nsm_take_fd(&fd);
-        return r;
-}
-
-int nsm_node_open(struct nsm_view *view, uint64_t node, int flags, int *ret_fd,
-                  struct statx *ret_stx)
-{
-        struct visit v = { .at_place = open_place, .at_fd = open_fd, .flags = flags, .fd = -1 };
-
-        int r = visit(view, node, &v);
-        if (r < 0)
-                return r;
-        *ret_fd = v.fd;
-        if (ret_stx)
-                *ret_stx = v.stx;
-        return 0;
 }

@@ -130,7 +130,9 @@ int nsm_table_init(struct nsm_table *table, const struct nsm_identity *root)
                 r = nsm_names_init(&table->names);
         if (r == 0) {
                 *nsm_table_head(table) = (struct nsm_table_head){
-                        .top = NSM_TABLE_ROOT, .hashed = NSM_TABLE_BUCKETS_MIN, .mask = NSM_TABLE_BUCKETS_MIN - 1
+                        .top = NSM_TABLE_ROOT,
+                        .hashed = NSM_TABLE_BUCKETS_MIN,
+                        .mask = NSM_TABLE_BUCKETS_MIN - 1,
                 };
                 r = new_record(table, root, &index);
         }
