@@ -21,6 +21,7 @@
 #define SIGNAL_END SIGUSR2  /* a thread tells the main one that the session ended */
 #define STOP_ROUNDS 200 /* of waiting for requests in hand, each of: */
 #define STOP_ROUND_NSEC 10000000
+#define PUBLISH_EVERY 64 /* requests, after which all shared figures are fresh */
 #define IDLE_SECONDS 5   /* without a request, after which memory is given back */
 #define QUIET_SECONDS 10 /* between looks while there is nothing to give back */
 
@@ -87,7 +88,10 @@ static void leave_wait(struct session *s, unsigned slot)
         if (--s->waiting == 0 && s->threads < NSM_THREADS_MAX)
                 start_thread(s);
         pthread_mutex_unlock(&s->lock);
-        atomic_fetch_add_explicit(&s->fs.view->stats->requests, 1, memory_order_relaxed);
+        uint64_t n = atomic_fetch_add_explicit(&s->fs.view->stats->requests, 1,
+                                               memory_order_relaxed);
+        if (n % PUBLISH_EVERY == 0)
+                nsm_view_publish(s->fs.view);
 }
 
 static void enter_wait(struct session *s, unsigned slot)

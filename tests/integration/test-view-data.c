@@ -360,7 +360,7 @@ static void *churn(void *arg)
                 bad += chmod(b, 0600) < 0;
                 bad += unlink(b) < 0;
         }
-        return (void *)bad;
+        return bad ? arg : NULL;
 }
 
 static int churn_at_once(struct view_kit *k)
@@ -395,7 +395,7 @@ static void *move_directories(void *arg)
                 bad += rename("p/a", "q/a") < 0;
                 bad += rename("q/a", "p/a") < 0;
         }
-        return (void *)bad;
+        return bad ? arg : NULL;
 }
 
 static int use_while_moving(struct view_kit *k)

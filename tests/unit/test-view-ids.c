@@ -9,18 +9,21 @@
 #include "fs/view/ids.h"
 
 /* Storage 0..9 are host 100000.., storage 20..29 are host 200000..; users and groups differ. */
-static void fill(struct nsm_ids *ids)
+static struct nsm_ids sample_ids(void)
 {
-        cr_assert_eq(nsm_idmap_add(&ids->uids, (struct nsm_extent){ 0, 100000, 10 }, NULL), 0);
-        cr_assert_eq(nsm_idmap_add(&ids->uids, (struct nsm_extent){ 20, 200000, 10 }, NULL), 0);
-        cr_assert_eq(nsm_idmap_add(&ids->gids, (struct nsm_extent){ 0, 300000, 10 }, NULL), 0);
+        struct nsm_ids ids = { 0 };
+
+        cr_assert_eq(nsm_idmap_add(&ids.uids, (struct nsm_extent){ 0, 100000, 10 }, NULL), 0);
+        cr_assert_eq(nsm_idmap_add(&ids.uids, (struct nsm_extent){ 20, 200000, 10 }, NULL), 0);
+        cr_assert_eq(nsm_idmap_add(&ids.gids, (struct nsm_extent){ 0, 300000, 10 }, NULL), 0);
+        return ids;
 }
 
-#define IDS(name) __attribute__((cleanup(nsm_ids_clear))) struct nsm_ids name = { 0 }; fill(&name)
+#define cleanup_ids __attribute__((cleanup(nsm_ids_clear)))
 
 Test(view_ids, shows_and_stores)
 {
-        IDS(ids);
+        cleanup_ids struct nsm_ids ids = sample_ids();
         uint32_t id = 7;
 
         cr_assert_eq(nsm_ids_show(&ids.uids, 29), 200009);
@@ -57,7 +60,7 @@ static struct acl sample(uint32_t user, uint32_t group)
 
 Test(view_ids, acl_is_shifted_both_ways)
 {
-        IDS(ids);
+        cleanup_ids struct nsm_ids ids = sample_ids();
         struct acl acl = sample(25, 3), stored = sample(25, 3), shown = sample(200005, 300003);
 
         cr_assert_eq(nsm_ids_shift_acl(&ids, NSM_ID_OUTWARD, &acl, sizeof acl), sizeof acl);
@@ -68,7 +71,7 @@ Test(view_ids, acl_is_shifted_both_ways)
 
 Test(view_ids, acl_entry_without_partner)
 {
-        IDS(ids);
+        cleanup_ids struct nsm_ids ids = sample_ids();
         struct acl acl = sample(11, 3);
 
         cr_assert_eq(nsm_ids_shift_acl(&ids, NSM_ID_OUTWARD, &acl, sizeof acl), sizeof acl - 8,
@@ -84,7 +87,7 @@ Test(view_ids, acl_entry_without_partner)
 
 Test(view_ids, acl_malformed)
 {
-        IDS(ids);
+        cleanup_ids struct nsm_ids ids = sample_ids();
         struct acl acl = sample(200005, 300003);
 
         for (size_t size = 0; size < sizeof acl; size++) {
@@ -105,7 +108,7 @@ static struct vfs_ns_cap_data caps(uint32_t revision, uint32_t root)
 
 Test(view_ids, file_caps_of_storage_root_are_version_2_there)
 {
-        IDS(ids);
+        cleanup_ids struct nsm_ids ids = sample_ids();
         struct vfs_ns_cap_data data = caps(VFS_CAP_REVISION_2, 0);
 
         cr_assert_eq(nsm_ids_shift_file_caps(&ids, NSM_ID_OUTWARD, &data, XATTR_CAPS_SZ_2),
@@ -120,7 +123,7 @@ Test(view_ids, file_caps_of_storage_root_are_version_2_there)
 
 Test(view_ids, file_caps_of_others)
 {
-        IDS(ids);
+        cleanup_ids struct nsm_ids ids = sample_ids();
         struct vfs_ns_cap_data data = caps(VFS_CAP_REVISION_3, 21);
 
         cr_assert_eq(nsm_ids_shift_file_caps(&ids, NSM_ID_OUTWARD, &data, XATTR_CAPS_SZ_3),
@@ -136,7 +139,7 @@ Test(view_ids, file_caps_of_others)
 
 Test(view_ids, file_caps_of_the_hosts_root_stay_version_2)
 {
-        __attribute__((cleanup(nsm_ids_clear))) struct nsm_ids ids = { 0 };
+        cleanup_ids struct nsm_ids ids = { 0 };
         struct vfs_ns_cap_data data = caps(VFS_CAP_REVISION_2, 0);
 
         nsm_idmap_add(&ids.uids, (struct nsm_extent){ 0, 0, 10 }, NULL);
@@ -148,7 +151,7 @@ Test(view_ids, file_caps_of_the_hosts_root_stay_version_2)
 
 Test(view_ids, file_caps_malformed)
 {
-        IDS(ids);
+        cleanup_ids struct nsm_ids ids = sample_ids();
         char value[64] = { 0 };
 
         for (size_t size = 0; size < sizeof value; size++)

@@ -32,7 +32,7 @@ static struct nsm_table new_table(void)
         return table;
 }
 
-#define TABLE(name) __attribute__((cleanup(nsm_table_free))) struct nsm_table name = new_table()
+#define cleanup_table __attribute__((cleanup(nsm_table_free)))
 
 static uint32_t add(struct nsm_table *t, struct nsm_identity id, uint32_t parent, const char *name)
 {
@@ -44,7 +44,7 @@ static uint32_t add(struct nsm_table *t, struct nsm_identity id, uint32_t parent
 
 Test(view_table, root_is_node_1_and_stays)
 {
-        TABLE(t);
+        cleanup_table struct nsm_table t = new_table();
         struct nsm_identity root = dir(2);
 
         cr_assert_eq(nsm_table_find(&t, &root), NSM_TABLE_ROOT);
@@ -57,7 +57,7 @@ Test(view_table, root_is_node_1_and_stays)
 
 Test(view_table, remembers_and_forgets)
 {
-        TABLE(t);
+        cleanup_table struct nsm_table t = new_table();
         uint32_t d = add(&t, dir(10), NSM_TABLE_ROOT, "d");
         uint32_t f = add(&t, file(11), d, "f");
 
@@ -77,7 +77,7 @@ Test(view_table, remembers_and_forgets)
 
 Test(view_table, tells_inodes_apart)
 {
-        TABLE(t);
+        cleanup_table struct nsm_table t = new_table();
         struct nsm_identity a = file(10), reborn = file(10), unknown = file(10), fifo = file(10);
 
         reborn.birth = 2;
@@ -92,7 +92,7 @@ Test(view_table, tells_inodes_apart)
 
 Test(view_table, links_have_a_limit)
 {
-        TABLE(t);
+        cleanup_table struct nsm_table t = new_table();
         uint32_t f = add(&t, file(10), NSM_TABLE_ROOT, "0");
         char name[8];
 
@@ -116,7 +116,7 @@ Test(view_table, links_have_a_limit)
 
 Test(view_table, a_directory_is_in_one_place)
 {
-        TABLE(t);
+        cleanup_table struct nsm_table t = new_table();
         uint32_t a = add(&t, dir(10), NSM_TABLE_ROOT, "a"), b = add(&t, dir(11), a, "b");
 
         cr_assert_eq(nsm_table_get(&t, a)->children, 1);
@@ -129,7 +129,7 @@ Test(view_table, a_directory_is_in_one_place)
 
 Test(view_table, a_chain_of_any_length_goes_at_once)
 {
-        TABLE(t);
+        cleanup_table struct nsm_table t = new_table();
         uint32_t at = NSM_TABLE_ROOT;
         enum { DEPTH = 200000 };
 
@@ -146,7 +146,7 @@ Test(view_table, a_chain_of_any_length_goes_at_once)
 
 Test(view_table, two_hundred_thousand_inodes)
 {
-        TABLE(t);
+        cleanup_table struct nsm_table t = new_table();
         enum { N = 200000 };
         char name[32];
 
@@ -175,7 +175,7 @@ Test(view_table, two_hundred_thousand_inodes)
 
 Test(view_table, gives_memory_back)
 {
-        TABLE(t);
+        cleanup_table struct nsm_table t = new_table();
         enum { N = 100000 };
         char name[32];
         uint32_t d = add(&t, dir(10), NSM_TABLE_ROOT, "dir");
@@ -226,7 +226,7 @@ static void note_drop(struct nsm_inode *inode, void *arg)
 
 Test(view_table, says_what_it_drops)
 {
-        TABLE(t);
+        cleanup_table struct nsm_table t = new_table();
         uint64_t sum = 0;
 
         t.on_drop = note_drop;
