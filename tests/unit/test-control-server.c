@@ -264,8 +264,9 @@ Test(server, breakers_of_the_framing_are_told_and_left)
 
         for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
                 cleanup_fd int fd = connect_raw();
+                size_t size = strlen(bad[i]) + 1;
 
-                cr_assert_eq(write(fd, bad[i], strlen(bad[i]) + 1), (ssize_t)strlen(bad[i]) + 1);
+                cr_assert_eq(write(fd, bad[i], size), (ssize_t)size);
                 cr_assert_gt(read_to_end(fd, answer, sizeof answer), 0, "%s", bad[i]);
                 cr_assert_not_null(strstr(answer, "io.nsmount.Refused"), "%s", answer);
         }
