@@ -144,7 +144,7 @@ static int receive_reply(struct nsm_client *client, struct nsm_message *ret, str
                 if (r != 0)
                         return r;
                 r = nsm_channel_receive(client->fd, &client->input);
-                if (r == 0)
+                if (r == 0 || r == -ECONNRESET)
                         return nsm_error_set(err, -ECONNRESET, "nsmountd ended before it "
                                              "answered: see its log, and \"nsmount list\" once "
                                              "it runs again");

@@ -26,12 +26,19 @@ void job_free(struct job *job)
         free(job);
 }
 
+static int refuse_stopping(struct nsm_error *err)
+{
+        return nsm_error_set(err, -ESHUTDOWN, "nsmountd is being stopped: try again when it runs");
+}
+
 int job_new(struct supervisor *supervisor, const char *tenant, const char *volume,
             struct job **ret, struct nsm_error *err)
 {
         struct job *job;
         size_t n;
 
+        if (supervisor->stopping)
+                return refuse_stopping(err);
         DL_COUNT(supervisor->jobs, job, n);
         if (n >= JOBS_MAX)
                 return nsm_error_set(err, -EBUSY, "%u requests are in hand already: try again "
@@ -135,7 +142,7 @@ void jobs_refuse_waiting(struct supervisor *supervisor)
         struct nsm_error err = { 0 };
         struct job *job, *next;
 
-        nsm_error_set(&err, -ESHUTDOWN, "nsmountd is being stopped: try again when it runs");
+        refuse_stopping(&err);
         DL_FOREACH_SAFE(supervisor->jobs, job, next)
                 if (job->state != JOB_RUNNING)
                         job_fail(job, "Refused", &err);

@@ -49,7 +49,10 @@ struct job {
         unsigned kills;
 };
 
-/* An empty job in the list. -EBUSY when there are too many. @volume may be NULL. */
+/*
+ * An empty job in the list. @volume may be NULL. -EBUSY when there are too many,
+ * -ESHUTDOWN when we are asked to end.
+ */
 int job_new(struct supervisor *supervisor, const char *tenant, const char *volume,
             struct job **ret, struct nsm_error *err);
 

@@ -86,6 +86,26 @@ static int map_lock(struct runtime *runtime, struct nsm_error *err)
         return 0;
 }
 
+/*
+ * Takes away what a dead nsmountd left; we hold the lock, so it is nobody's.
+ * Early: a helper of it may hold the socket still, and clients would wait there.
+ */
+static int remove_stale(const struct runtime *runtime, struct nsm_error *err)
+{
+        struct stat st;
+
+        if (fstatat(runtime->fd, NSM_CONTROL_SOCKET, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : nsm_error_set(err, -errno, "%s/%s: %s",
+                                                           runtime->path, NSM_CONTROL_SOCKET,
+                                                           strerror(errno));
+        if (!S_ISSOCK(st.st_mode) || st.st_uid != 0)
+                return nsm_error_set(err, -EPERM, "%s/%s is no socket of root's (user %u): "
+                                     "look who made it, and remove it", runtime->path,
+                                     NSM_CONTROL_SOCKET, (unsigned)st.st_uid);
+        runtime_unlisten(runtime);
+        return 0;
+}
+
 int runtime_open(const char *path, struct runtime *ret, struct nsm_error *err)
 {
         cleanup_runtime struct runtime runtime = RUNTIME_NONE;
@@ -103,26 +123,15 @@ int runtime_open(const char *path, struct runtime *ret, struct nsm_error *err)
         r = map_lock(&runtime, err);
         if (r < 0)
                 return r;
+        r = remove_stale(&runtime, err);
+        if (r < 0)
+                return r;
         runtime.records_fd = open_private(runtime.fd, RECORDS_NAME, path, err);
         if (runtime.records_fd < 0)
                 return runtime.records_fd;
         *ret = runtime;
         runtime = (struct runtime)RUNTIME_NONE;
         return 0;
-}
-
-/* Takes away what a dead nsmountd left; we hold the lock, so it is nobody's. */
-static int remove_stale(const struct runtime *runtime, struct nsm_error *err)
-{
-        struct stat st;
-
-        if (fstatat(runtime->fd, NSM_CONTROL_SOCKET, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return errno == ENOENT ? 0 : -errno;
-        if (!S_ISSOCK(st.st_mode) || st.st_uid != 0)
-                return nsm_error_set(err, -EPERM, "%s/%s is no socket of root's (user %u): "
-                                     "look who made it, and remove it", runtime->path,
-                                     NSM_CONTROL_SOCKET, (unsigned)st.st_uid);
-        return unlinkat(runtime->fd, NSM_CONTROL_SOCKET, 0) < 0 ? -errno : 0;
 }
 
 static int bind_socket(const struct runtime *runtime)
@@ -146,10 +155,8 @@ static int bind_socket(const struct runtime *runtime)
 
 int runtime_listen(const struct runtime *runtime, int *ret_fd, struct nsm_error *err)
 {
-        int r = remove_stale(runtime, err);
+        int r = bind_socket(runtime);
 
-        if (r == 0)
-                r = bind_socket(runtime);
         if (r < 0)
                 return nsm_error_set(err, r, "%s/%s: cannot serve there: %s", runtime->path,
                                      NSM_CONTROL_SOCKET, strerror(-r));

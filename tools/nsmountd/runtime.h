@@ -23,15 +23,13 @@ struct runtime {
 
 /*
  * Makes the directory when it is missing (its parent must exist), checks owner
- * and mode, and takes the lock. -EPERM: not root's, or open to others.
- * -EBUSY: an nsmountd runs there, which @err names by its pid.
+ * and mode, takes the lock, and removes the socket that a dead nsmountd left.
+ * -EPERM: not root's, or open to others, or something else in the socket's
+ * place. -EBUSY: an nsmountd runs there, which @err names by its pid.
  */
 int runtime_open(const char *path, struct runtime *ret, struct nsm_error *err);
 
-/*
- * A listening socket, non-blocking, mode 0600. What a dead nsmountd left is
- * replaced; what is no socket of root's is refused.
- */
+/* A listening socket, non-blocking, mode 0600. */
 int runtime_listen(const struct runtime *runtime, int *ret_fd, struct nsm_error *err);
 
 /* Removes the socket: clients learn that nobody serves. */

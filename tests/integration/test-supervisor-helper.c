@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A helper that is stopped or killed at work, with its supervisor or without. */
+#include "tests/integration/supervisor-kit.h"
+
+/* A child of @parent named nsm-helper, or 0. */
+static pid_t find_helper(pid_t parent)
+{
+        char path[64], name[32];
+        FILE *f;
+        int pid, found = 0;
+
+        snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+        f = fopen(path, "re");
+        while (f && !found && fscanf(f, "%d", &pid) == 1) {
+                FILE *comm;
+
+                snprintf(path, sizeof path, "/proc/%d/comm", pid);
+                comm = fopen(path, "re");
+                if (comm && fgets(name, sizeof name, comm) && strcmp(name, "nsm-helper\n") == 0)
+                        found = pid;
+                if (comm)
+                        fclose(comm);
+        }
+        if (f)
+                fclose(f);
+        return found;
+}
+
+/* Whether a process that was sent SIGSTOP has stopped, and not ended before. */
+static bool has_stopped(pid_t pid)
+{
+        char path[64], state = '?';
+
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+        for (int i = 0; i < 10000 && state != 'T' && state != 'Z'; i++) {
+                FILE *f;
+
+                usleep(i ? 1000 : 0);
+                f = fopen(path, "re");
+
+                if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+                        state = 'Z';
+                if (f)
+                        fclose(f);
+        }
+        return state == 'T';
+}
+
+/* The view serves already, so that an attach is its helper's work alone. */
+static struct kit new_with_view(void)
+{
+        struct kit k = kit_new(60);
+        struct nsm_fake_container *other = nsm_tenant_add_container(k.t, NULL);
+
+        nsm_world_must(k.w, "nsmount attach acme --pid %d", other->pid);
+        return k;
+}
+
+struct met {
+        struct nsm_fake_container *c;
+        const char *before;    /* its mounts */
+        struct nsm_process *p; /* the attach */
+        pid_t helper;
+};
+
+/* Attaches, and sends @sig to the helper; once more elsewhere when it was too quick. */
+static struct met signal_helper(struct kit *k, int sig)
+{
+        for (int i = 0; i < 50; i++) {
+                struct met met = { .c = nsm_tenant_add_container(k->t, NULL) };
+
+                met.before = nsm_container_mountinfo(met.c);
+                met.p = nsm_world_spawn(k->w, "exec nsmount attach acme --pid %d", met.c->pid);
+                for (int n = 0; n < 20000 && met.helper == 0; n++)
+                        met.helper = find_helper(k->w->supervisor);
+                if (met.helper && kill(met.helper, sig) == 0 &&
+                    (sig == SIGKILL || has_stopped(met.helper)))
+                        return met;
+                nsm_process_wait(met.p, 10000);
+                nsm_container_kill(met.c);
+        }
+        nsm_harness_die("the helper was never met");
+}
+
+Test(helper, killed_it_is_made_up_for)
+{
+        NSM_REQUIRE();
+        cleanup_kit struct kit k = new_with_view();
+        struct met met = signal_helper(&k, SIGKILL);
+        struct nsm_output *o = nsm_process_wait(met.p, 20000);
+
+        if (o->status != 0) {
+                cr_assert_eq(o->status, 1);
+                cr_assert_eq(kit_count(k.w, "grafts"), 1);
+                cr_assert_str_eq(nsm_container_mountinfo(met.c), met.before);
+                nsm_world_must(k.w, "nsmount attach acme --pid %d", met.c->pid);
+        }
+        cr_assert_eq(kit_count(k.w, "grafts"), 2);
+        cr_assert_str_eq(nsm_container_must(met.c, "cat /etc/hostname"), "acme\n");
+}
+
+/* The next supervisor waits for the helper of the one before, and then looks. */
+Test(helper, it_outlives_its_supervisor)
+{
+        NSM_REQUIRE();
+        cleanup_kit struct kit k = new_with_view();
+        struct met met = signal_helper(&k, SIGSTOP);
+        struct nsm_process *next;
+
+        nsm_world_end_supervisor(k.w, SIGKILL);
+        next = nsm_world_spawn(k.w, "exec nsmountd 2>next.log");
+        usleep(500000);
+        kit_refused(nsm_world_run(k.w, "nsmount list"), "is not running");
+        kill(met.helper, SIGCONT);
+        kit_refused(nsm_process_wait(met.p, 10000), "ended before it answered");
+        cr_assert_eq(nsm_process_wait(next, 20000)->status, 0);
+        cr_assert_not_null(strstr(nsm_world_must(k.w, "cat next.log"), "waiting for helper"));
+        if (kit_count(k.w, "grafts") == 1) {
+                cr_assert_str_eq(nsm_container_mountinfo(met.c), met.before);
+                nsm_world_must(k.w, "nsmount attach acme --pid %d", met.c->pid);
+        }
+        cr_assert_str_eq(nsm_container_must(met.c, "cat /etc/hostname"), "acme\n");
+}
+
+/* One container's helper does not keep others waiting. */
+Test(helper, a_slow_one_holds_up_its_own_container_alone)
+{
+        NSM_REQUIRE();
+        cleanup_kit struct kit k = new_with_view();
+        struct nsm_fake_container *other = nsm_tenant_add_container(k.t, NULL);
+        struct met met = signal_helper(&k, SIGSTOP);
+        struct nsm_process *second = nsm_world_spawn(k.w, "exec nsmount attach acme --pid %d",
+                                                     met.c->pid);
+
+        nsm_world_must(k.w, "nsmount attach acme --pid %d", other->pid);
+        nsm_world_must(k.w, "nsmount list");
+        kill(met.helper, SIGCONT);
+        cr_assert_eq(nsm_process_wait(met.p, 20000)->status, 0);
+        kit_refused(nsm_process_wait(second, 20000), "already attached");
+}
+
+/* Asked to end, the supervisor lets its helpers finish, and begins nothing more. */
+Test(helper, a_stop_waits_for_it)
+{
+        NSM_REQUIRE();
+        cleanup_kit struct kit k = new_with_view();
+        struct met met = signal_helper(&k, SIGSTOP);
+        struct nsm_process *second = nsm_world_spawn(k.w, "exec nsmount attach acme --pid %d",
+                                                     met.c->pid);
+
+        usleep(200000);
+        kill(k.w->supervisor, SIGTERM);
+        kit_refused(nsm_process_wait(second, 10000), "is being stopped");
+        kill(met.helper, SIGCONT);
+        cr_assert_eq(nsm_process_wait(met.p, 20000)->status, 0);
+        cr_assert(nsm_process_wait_gone(k.w->supervisor, 10000));
+        cr_assert_str_eq(nsm_container_must(met.c, "cat /etc/hostname"), "acme\n");
+}
