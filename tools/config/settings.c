@@ -10,10 +10,17 @@
 #include "fs/base/parse.h"
 #include "tools/config/ini.h"
 
+/* What many an INI dialect would take for a comment, and we for a part of the value. */
+static bool has_comment(const char *value)
+{
+        return strstr(value, " #") || strstr(value, " ;");
+}
+
 int nsm_setting_error(struct nsm_error *err, int code, const struct nsm_setting *setting,
                       const char *fmt, ...)
 {
         char text[NSM_ERROR_TEXT_MAX];
+        const char *hint;
         va_list ap;
 
         va_start(ap, fmt);
@@ -22,8 +29,9 @@ int nsm_setting_error(struct nsm_error *err, int code, const struct nsm_setting 
         if (!setting->key)
                 return nsm_error_set(err, code, "%s:%u: [%s]: %s", setting->file, setting->line,
                                      setting->section, text);
-        return nsm_error_set(err, code, "%s:%u: %s = %s: %s", setting->file, setting->line,
-                             setting->key, setting->value, text);
+        hint = has_comment(setting->value) ? "; a comment has a line of its own" : "";
+        return nsm_error_set(err, code, "%s:%u: %s = %s: %s%s", setting->file, setting->line,
+                             setting->key, setting->value, text, hint);
 }
 
 void nsm_settings_clear(struct nsm_settings *list)

@@ -109,7 +109,11 @@ int nsm_volume_open_source(const struct nsm_tenant *tenant, const struct nsm_vol
 
         if (fd < 0 && errno == ENOENT)
                 return source_error(err, -ENOENT, v,
-                                    "there is no such directory: make it, or mount its storage");
+                                    strstr(v->source, " #") ?
+                                            "there is no such directory: a comment has a line of "
+                                            "its own" :
+                                            "there is no such directory: make it, or mount its "
+                                            "storage");
         if (fd < 0 || fstat(fd, &st) < 0) {
                 r = -errno;
                 return source_error(err, r, v, strerror(-r));
