@@ -153,8 +153,44 @@ static int lead(const struct nsm_guardian_request *request, pid_t pid, const cha
         return r;
 }
 
-int nsm_guardian_make_container(const struct nsm_guardian_request *request, const char *uid_map,
-                                const char *gid_map, const char *work_dir,
+/* A copy of our mounts without those beside the world: what it copies in turn is its own. */
+static int leave_others_mounts(const char *world_dir)
+{
+        char beside[PATH_MAX], *slash;
+
+        snprintf(beside, sizeof(beside), "%s", world_dir);
+        slash = strrchr(beside, '/');
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return -errno;
+        if (!slash || slash == beside)
+                return 0;
+        *slash = '\0';
+        return nsm_guardian_unmount(beside, false);
+}
+
+/* clone(2) from such a copy; the caller itself comes back. 0 in the child. */
+static pid_t fork_container(int namespaces, const char *world_dir, int *ret_pidfd)
+{
+        cleanup_fd int mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        cleanup_fd int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        pid_t pid;
+        int r;
+
+        if (!(namespaces & CLONE_NEWNS))
+                return nsm_sys_fork((uint64_t)namespaces, ret_pidfd);
+        if (mounts < 0 || here < 0)
+                return -errno;
+        r = leave_others_mounts(world_dir);
+        pid = r < 0 ? r : nsm_sys_fork((uint64_t)namespaces, ret_pidfd);
+        if (pid == 0)
+                return 0;
+        if (setns(mounts, CLONE_NEWNS) < 0 || fchdir(here) < 0)
+                return -errno;
+        return pid;
+}
+
+int nsm_guardian_make_container(const struct nsm_guardian_request *request, const char *world_dir,
+                                const char *uid_map, const char *gid_map, const char *work_dir,
                                 struct nsm_guardian_reply *reply)
 {
         cleanup_fd int pidfd = -1, go_r = -1, go_w = -1, ready_r = -1, ready_w = -1;
@@ -169,7 +205,7 @@ int nsm_guardian_make_container(const struct nsm_guardian_request *request, cons
                 return -errno;
         ready_r = ready[0];
         ready_w = ready[1];
-        pid = nsm_sys_fork((uint64_t)request->namespaces, &pidfd);
+        pid = fork_container(request->namespaces, world_dir, &pidfd);
         if (pid < 0) {
                 snprintf(reply->text, sizeof(reply->text), "clone with new namespaces");
                 return pid;

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -184,60 +183,6 @@ static int end_processes(struct guardian *g)
         return -EBUSY;
 }
 
-/* Undoes the \ooo of mountinfo, in place. */
-static void unescape(char *s)
-{
-        char *out = s;
-
-        for (; *s; s++, out++) {
-                if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3') {
-                        *out = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
-                        s += 3;
-                } else {
-                        *out = *s;
-                }
-        }
-        *out = '\0';
-}
-
-/* The last mount at or below our directory. */
-static bool find_last_mount(const char *dir, char **ret)
-{
-        cleanup_file FILE *f = fopen("/proc/self/mountinfo", "re");
-        cleanup_free char *line = NULL;
-        size_t size = 0, len = strlen(dir);
-
-        *ret = NULL;
-        while (f && getline(&line, &size, f) > 0) {
-                char where[4096];
-
-                if (sscanf(line, "%*s %*s %*s %*s %4095s", where) != 1)
-                        continue;
-                unescape(where);
-                if (strncmp(where, dir, len) != 0 || (where[len] && where[len] != '/'))
-                        continue;
-                free(*ret);
-                *ret = strdup(where);
-        }
-        return *ret;
-}
-
-static int unmount_all(const char *dir)
-{
-        char *where;
-
-        for (int i = 0; i < 10000 && find_last_mount(dir, &where); i++) {
-                int r = umount2(where, MNT_DETACH | UMOUNT_NOFOLLOW);
-
-                if (r < 0)
-                        fprintf(stderr, "guardian: unmounting %s: %s\n", where, strerror(errno));
-                free(where);
-                if (r < 0)
-                        return -EBUSY;
-        }
-        return 0;
-}
-
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
         (void)st;
@@ -258,7 +203,7 @@ static int remove_all(const char *dir)
 
 static int finish(struct guardian *g)
 {
-        int r = end_processes(g), s = unmount_all(g->dir);
+        int r = end_processes(g), s = nsm_guardian_unmount(g->dir, true);
 
         /* Processes that are left may still change what lies below: keep it then. */
         if (r < 0 || s < 0)
@@ -289,7 +234,8 @@ static void answer(struct guardian *g, const struct nsm_guardian_request *reques
                 reply->error = spawn(g, request, fds, &reply->pid);
                 break;
         case NSM_GUARDIAN_CONTAINER:
-                reply->error = nsm_guardian_make_container(request, text_at(request, len, 0),
+                reply->error = nsm_guardian_make_container(request, g->dir,
+                                                           text_at(request, len, 0),
                                                            text_at(request, len, 1),
                                                            text_at(request, len, 2), reply);
                 break;

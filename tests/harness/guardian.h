@@ -7,6 +7,7 @@
 #ifndef NSM_HARNESS_GUARDIAN_H
 #define NSM_HARNESS_GUARDIAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -42,11 +43,16 @@ struct nsm_guardian_reply {
 
 /*
  * Makes a container's first process, which is the caller's child. 0 or a
- * negative errno, and what failed in @reply->text.
+ * negative errno, and what failed in @reply->text. Its mounts are a copy of the
+ * host's without what lies beside @world_dir: other tests mount there, and what
+ * they remove would go from the container's table while its test looks.
  */
-int nsm_guardian_make_container(const struct nsm_guardian_request *request, const char *uid_map,
-                                const char *gid_map, const char *work_dir,
+int nsm_guardian_make_container(const struct nsm_guardian_request *request, const char *world_dir,
+                                const char *uid_map, const char *gid_map, const char *work_dir,
                                 struct nsm_guardian_reply *reply);
+
+/* Unmounts, lazily, all that is mounted below a directory or (@itself) at it. 0 or a negative errno. */
+int nsm_guardian_unmount(const char *dir, bool itself);
 
 /* Joins all namespaces of a process that differ from ours. 0 or a negative errno. */
 int nsm_guardian_enter(pid_t pid);
