@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* nsmountd: how it begins and ends, its configuration, its views. */
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "tests/integration/supervisor-kit.h"
 
 /* ---- beginning ---- */
@@ -73,6 +76,41 @@ Test(begin, nobody_serves_after_sigterm)
 
         cr_assert_eq(nsm_world_end_supervisor(k.w, SIGTERM), 0);
         kit_refused(nsm_world_run(k.w, "nsmount list"), "nsmountd is not running");
+}
+
+/* What sd_notify(3) said within 10 s, or "". */
+static const char *receive_notice(int fd)
+{
+        static char text[256];
+        struct timeval limit = { .tv_sec = 10 };
+        ssize_t n;
+
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        n = recv(fd, text, sizeof text - 1, 0);
+        text[n > 0 ? n : 0] = '\0';
+        return text;
+}
+
+Test(begin, the_service_manager_is_told)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = nsm_world_new();
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct nsm_process *p;
+
+        snprintf(address.sun_path, sizeof address.sun_path, "%s/notify", w->dir);
+        cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+        p = nsm_world_spawn(w, "NOTIFY_SOCKET=\"$PWD/notify\" exec nsmountd -f");
+        cr_assert_str_eq(receive_notice(fd), "READY=1");
+        nsm_world_must(w, "nsmount list");
+        kill(p->pid, SIGHUP);
+        cr_assert_eq(strncmp(receive_notice(fd), "RELOADING=1\nMONOTONIC_USEC=", 27), 0);
+        cr_assert_str_eq(receive_notice(fd), "READY=1");
+        kill(p->pid, SIGTERM);
+        cr_assert_str_eq(receive_notice(fd), "STOPPING=1");
+        cr_assert_eq(nsm_process_wait(p, 10000)->status, 0);
+        close(fd);
 }
 
 /* ---- configuration ---- */
