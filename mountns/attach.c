@@ -173,8 +173,7 @@ static int prepare(struct nsm_work *w, struct nsm_joiner *j, int *ret_clone, str
         } else if (q->api) {
                 nsm_scratch_clone_devices(j->devices);
         }
-        r = nsm_scratch_clone_view(q->view_fd,
-                                   nsm_scratch_attributes(q->read_only, q->nosuid, q->nodev), err);
+        r = nsm_work_clone_view(w, err);
         if (r < 0)
                 return r;
         *ret_clone = r;
@@ -220,8 +219,6 @@ int nsm_attach_work(struct nsm_work *w, struct nsm_error *err)
 
         if (r == 0 && w->request->at && nsm_plan_check_path(w->request->at, err) < 0)
                 r = nsm_work_refuse(w, err, err->code, "bad path");
-        if (r == 0)
-                r = nsm_work_check_view(w, err);
         if (r == 0)
                 r = read_before(w, &attach, err);
         if (r == 0 && !w->request->at)

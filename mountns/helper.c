@@ -48,7 +48,7 @@ static int copy_request(struct nsm_helper *h, const struct nsm_request *request)
         h->request = *request;
         h->request.at = h->request.directory = NULL;
         h->request.target = NULL;
-        h->request.view_fd = -1;
+        h->request.view_fd = h->request.fuse_fd = -1;
         r = copy_text(request->at, &h->request.at);
         if (r == 0)
                 r = copy_text(request->directory, &h->request.directory);
@@ -58,8 +58,12 @@ static int copy_request(struct nsm_helper *h, const struct nsm_request *request)
         return r;
 }
 
-/* Starts a process for the job, or for undoing it; its end makes poll_fd readable. */
-static int start_process(struct nsm_helper *h, int view_fd, bool undo, struct nsm_error *err)
+/*
+ * Starts a process for the job or, without @request, for undoing it; its end
+ * makes poll_fd readable.
+ */
+static int start_process(struct nsm_helper *h, const struct nsm_request *request,
+                         struct nsm_error *err)
 {
         cleanup_fd int reader = -1, writer = -1, pidfd = -1;
         struct epoll_event event = { .events = EPOLLIN };
@@ -72,8 +76,9 @@ static int start_process(struct nsm_helper *h, int view_fd, bool undo, struct ns
         if (pid < 0)
                 return nsm_error_set(err, pid, "cannot fork: %s", strerror(-pid));
         if (pid == 0) {
-                h->request.view_fd = view_fd;
-                nsm_work_main(&h->request, writer, undo ? &h->progress : NULL);
+                h->request.view_fd = request ? request->view_fd : -1;
+                h->request.fuse_fd = request ? request->fuse_fd : -1;
+                nsm_work_main(&h->request, writer, request ? NULL : &h->progress);
         }
         h->processes++;
         nsm_close_fd(h->journal);
@@ -99,7 +104,7 @@ int nsm_helper_start(const struct nsm_request *request, struct nsm_helper **ret,
         r = h->poll_fd < 0 ? -errno : copy_request(h, request);
         if (r < 0)
                 return nsm_error_set(err, r, "cannot prepare a job: %s", strerror(-r));
-        r = start_process(h, request->view_fd, false, err);
+        r = start_process(h, request, err);
         if (r < 0)
                 return r;
         *ret = nsm_take_ptr(h);
@@ -146,7 +151,7 @@ int nsm_helper_finish(struct nsm_helper *h, struct nsm_result *ret, struct nsm_e
                                0 : nsm_error_set(err, r, "%s", h->progress.error.text);
         }
         if (h->processes < PROCESSES_MAX && !h->given_up) {
-                r = start_process(h, -1, true, err);
+                r = start_process(h, NULL, err);
                 if (r == 0)
                         return -EAGAIN;
         }

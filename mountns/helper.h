@@ -73,6 +73,11 @@ struct nsm_request {
 
         /* The view's mount, borrowed; what is grafted is a clone of it. */
         int view_fd;
+        /*
+         * Its /dev/fuse, borrowed, or -1. Before Linux 6.15 a mount that is at no
+         * path cannot be cloned; then the superblock is mounted once more with it.
+         */
+        int fuse_fd;
         dev_t device; /* of the view's superblock, as in mountinfo */
 
         const char *at;        /* NULL: as the root. Else absolute, in the container's root */

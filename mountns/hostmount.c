@@ -163,14 +163,10 @@ int nsm_mount_work(struct nsm_work *w, struct nsm_error *err)
 
         if (r == 0 && nsm_plan_check_path(q->directory, err) < 0)
                 r = nsm_work_refuse(w, err, err->code, "bad path");
-        if (r == 0)
-                r = nsm_work_check_view(w, err);
         if (r < 0 || (r = parent = open_parent(w, err)) < 0 ||
             (r = check_parent(w, parent, err)) < 0)
                 return r;
-        r = clone = nsm_scratch_clone_view(q->view_fd,
-                                           nsm_scratch_attributes(q->read_only, q->nosuid,
-                                                                  q->nodev), err);
+        r = clone = nsm_work_clone_view(w, err);
         if (r < 0 || (r = intend(w, clone, err)) < 0 ||
             (r = nsm_work_step(w, NSM_STEP_SCAN, err)) < 0)
                 return r;

@@ -29,12 +29,34 @@ static int set_attributes(int fd, uint64_t set, uint64_t clear)
         return mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0 ? -errno : 0;
 }
 
-int nsm_scratch_clone_view(int view_fd, uint64_t attributes, struct nsm_error *err)
+/*
+ * Linux 5.8: a /dev/fuse that serves a superblock already gives that one again.
+ * The options are those that the kernel wants to see, and not looked at.
+ */
+static int mount_again(int fuse_fd)
+{
+        cleanup_fd int fs = fsopen("fuse", FSOPEN_CLOEXEC);
+        char number[16];
+
+        snprintf(number, sizeof number, "%d", fuse_fd);
+        if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "source", "nsmount", 0) < 0 ||
+            fsconfig(fs, FSCONFIG_SET_STRING, "fd", number, 0) < 0 ||
+            fsconfig(fs, FSCONFIG_SET_STRING, "rootmode", "40000", 0) < 0 ||
+            fsconfig(fs, FSCONFIG_SET_STRING, "user_id", "0", 0) < 0 ||
+            fsconfig(fs, FSCONFIG_SET_STRING, "group_id", "0", 0) < 0 ||
+            fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return -1;
+        return fsmount(fs, FSMOUNT_CLOEXEC, 0);
+}
+
+int nsm_scratch_clone_view(int view_fd, int fuse_fd, uint64_t attributes, struct nsm_error *err)
 {
         cleanup_fd int clone = open_tree(view_fd, "",
                                          OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
         int r;
 
+        if (clone < 0 && fuse_fd >= 0)
+                clone = mount_again(fuse_fd);
         if (clone < 0)
                 return nsm_error_set(err, -errno, "cannot clone the view's mount: %s",
                                      strerror(errno));

@@ -23,8 +23,12 @@ extern const char *const nsm_device_names[NSM_DEVICE_COUNT];
 /* MOUNT_ATTR_RDONLY, NOSUID and NODEV of a graft. */
 uint64_t nsm_scratch_attributes(bool read_only, bool nosuid, bool nodev);
 
-/* A detached clone of the mount behind @view_fd that has @attributes from the start. */
-int nsm_scratch_clone_view(int view_fd, uint64_t attributes, struct nsm_error *err);
+/*
+ * A detached mount of the view that has @attributes from the start: a clone of
+ * the one behind @view_fd or, where the kernel cannot do that, another mount of
+ * the superblock that serves @fuse_fd. @view_fd may be -1 to want the latter.
+ */
+int nsm_scratch_clone_view(int view_fd, int fuse_fd, uint64_t attributes, struct nsm_error *err);
 
 /*
  * Detached read-only mounts of the host's device files; @ret has room for all,

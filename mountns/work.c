@@ -70,16 +70,22 @@ void nsm_work_report_holders(struct nsm_work *w, const struct nsm_holders *holde
         }
 }
 
-int nsm_work_check_view(struct nsm_work *w, struct nsm_error *err)
+int nsm_work_clone_view(struct nsm_work *w, struct nsm_error *err)
 {
+        const struct nsm_request *q = w->request;
+        uint64_t attributes = nsm_scratch_attributes(q->read_only, q->nosuid, q->nodev);
+        bool again = q->fault.old_kernel && q->fuse_fd >= 0;
+        cleanup_fd int clone = nsm_scratch_clone_view(again ? -1 : q->view_fd, q->fuse_fd,
+                                                      attributes, err);
         struct statx stx;
 
-        if (statx(w->request->view_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
-                  &stx) < 0)
+        if (clone < 0)
+                return clone;
+        if (statx(clone, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0)
                 return nsm_error_set(err, -errno, "cannot look at the view: %s", strerror(errno));
-        if (w->request->device != makedev(stx.stx_dev_major, stx.stx_dev_minor))
+        if (q->device != makedev(stx.stx_dev_major, stx.stx_dev_minor))
                 return nsm_error_set(err, -EINVAL, "the view is not the one that was meant");
-        return 0;
+        return nsm_take_fd(&clone);
 }
 
 /* Takes in what the joiner says until it is silent for ever. */
@@ -207,10 +213,11 @@ static int keep_fds(const struct nsm_work *w)
         const struct nsm_target *t = w->request->target;
         const struct nsm_progress *p = &w->progress;
         int keep[NSM_NAMESPACE_COUNT + 12] = {
-                w->journal, w->proc, w->request->view_fd, p->joiner_pidfd, p->graft_fd, p->root_fd,
-                p->anchor_fd, p->group_fd, p->parent_fd, t ? t->pidfd : -1,
+                w->journal, w->proc, w->request->view_fd, w->request->fuse_fd, p->joiner_pidfd,
+                p->graft_fd, p->root_fd, p->anchor_fd, p->group_fd, p->parent_fd,
+                t ? t->pidfd : -1,
         };
-        unsigned n = 10;
+        unsigned n = 11;
 
         for (int i = 0; t && i < NSM_NAMESPACE_COUNT; i++)
                 keep[n++] = t->namespaces[i];

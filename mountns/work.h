@@ -55,8 +55,8 @@ int nsm_unmount_work(struct nsm_work *work, struct nsm_error *err);
 int nsm_recover_work(struct nsm_work *work, bool *ret_complete, struct nsm_error *err);
 int nsm_mount_recover(struct nsm_work *work, struct nsm_error *err);
 
-/* Checks what all mounts of views have in common: that view_fd is what it should be. */
-int nsm_work_check_view(struct nsm_work *work, struct nsm_error *err);
+/* A detached mount of the requested view with the requested flags; a descriptor or -errno. */
+int nsm_work_clone_view(struct nsm_work *work, struct nsm_error *err);
 
 /* The body of the process; never returns. @progress: of the one that died, or NULL. */
 _Noreturn void nsm_work_main(const struct nsm_request *request, int journal,

@@ -43,6 +43,22 @@ struct kit_job {
         int timeout_ms;
 };
 
+/* Before Linux 6.15 only what is mounted somewhere can be cloned. */
+static inline void kit_make_clonable(struct nsm_world *world, int fd)
+{
+        int clone = open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        const char *path;
+
+        if (clone >= 0) {
+                close(clone);
+                return;
+        }
+        path = nsm_world_printf(world, "%s/view-%d", world->dir, fd);
+        if (mkdir(path, 0700) < 0 ||
+            move_mount(fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                nsm_harness_die("cannot mount at %s: %s", path, strerror(errno));
+}
+
 /* A detached tmpfs that belongs to the tenant's root. */
 static inline struct kit_view kit_view_new(struct nsm_fake_tenant *tenant)
 {
@@ -62,6 +78,7 @@ static inline struct kit_view kit_view_new(struct nsm_fake_tenant *tenant)
         if (view.fd < 0 || fstat(view.fd, &st) < 0)
                 nsm_harness_die("fsmount: %s", strerror(errno));
         close(fs);
+        kit_make_clonable(tenant->world, view.fd);
         view.device = st.st_dev;
         return view;
 }
@@ -135,7 +152,8 @@ static inline struct kit_job kit_attach(struct nsm_fake_container *c, struct kit
 {
         return (struct kit_job){
                 .pid = c->pid,
-                .request = { .job = NSM_JOB_ATTACH, .view_fd = view.fd, .device = view.device,
+                .request = { .job = NSM_JOB_ATTACH, .view_fd = view.fd, .fuse_fd = -1,
+                             .device = view.device,
                              .at = at, .nodev = true, .api = true },
         };
 }

@@ -175,7 +175,7 @@ static struct kit_job kit_mount(struct kit *k, const char *directory)
 {
         return (struct kit_job){
                 .request = { .job = NSM_JOB_MOUNT, .directory = directory,
-                             .view_fd = k->view.fd, .device = k->view.device,
+                             .view_fd = k->view.fd, .fuse_fd = -1, .device = k->view.device,
                              .group = k->t->first_id, .nosuid = true, .nodev = true },
         };
 }

@@ -27,7 +27,8 @@ static void set_fault(struct kit_job *job, enum fault fault, enum nsm_step step)
 }
 
 /* Whether the container's table shows the graft just once, and as it has to be. */
-static bool is_complete(struct nsm_fake_container *c, struct kit_view view, const char *path)
+static bool is_complete(struct nsm_fake_container *c, struct kit_view view, const char *path,
+                        bool copied)
 {
         char device[32], where[64];
         const char *text = nsm_container_mountinfo(c), *line;
@@ -44,7 +45,8 @@ static bool is_complete(struct nsm_fake_container *c, struct kit_view view, cons
                 if (dev && dev < end)
                         found += at && at < end ? 1 : 100;
         }
-        return found == 1 && roots == 1;
+        /* Below a shared root, the peer's copy of the directory has the graft, too. */
+        return (found == 1 || (copied && found == 101)) && roots == 1;
 }
 
 static void try_fault(struct nsm_fake_tenant *t, struct kit_view view, bool shared, const char *at,
@@ -53,15 +55,19 @@ static void try_fault(struct nsm_fake_tenant *t, struct kit_view view, bool shar
         struct nsm_world *w = t->world;
         struct nsm_container_spec spec = { .shared = shared, .root = NSM_ROOT_TMPFS };
         struct nsm_fake_container *c = nsm_tenant_add_container(t, &spec);
-        const char *before = nsm_container_mountinfo(c), *after;
+        const char *before, *after;
         struct kit_job job = kit_attach(c, view, at);
         struct nsm_output *o;
         bool complete;
 
+        /* A peer of the root: what is mounted on one of them appears on the other. */
+        if (shared)
+                nsm_container_must(c, "mkdir /peer && mount --bind / /peer");
+        before = nsm_container_mountinfo(c);
         set_fault(&job, fault, step);
         o = kit_run(w, job);
         after = nsm_container_mountinfo(c);
-        complete = is_complete(c, view, at ? at : "/");
+        complete = is_complete(c, view, at ? at : "/", shared && at);
         if (o->status == 0)
                 cr_assert(complete, "%s at step %d: done, but the table is:\n%s",
                           fault_names[fault], step, after);

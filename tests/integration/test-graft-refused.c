@@ -201,7 +201,8 @@ Test(graft_footholds, do_not_matter_below_the_root)
 
 static const char *must_not_open(struct nsm_world *w, pid_t pid, const char *text)
 {
-        struct kit_job job = { .pid = pid, .request = { .job = NSM_JOB_ATTACH, .view_fd = -1 } };
+        struct kit_job job = { .pid = pid, .request = { .job = NSM_JOB_ATTACH, .view_fd = -1,
+                                               .fuse_fd = -1 } };
 
         return kit_must_not(w, job, 9, text);
 }

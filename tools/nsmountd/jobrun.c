@@ -128,6 +128,7 @@ static int start_helper(struct job *job, struct nsm_error *err)
         request->directory = job->directory;
         request->place = job->graft->place;
         request->view_fd = job->view ? job->view->mount_fd : -1;
+        request->fuse_fd = job->view ? job->view->fuse_fd : -1;
         request->device = job->graft->place.device;
         return nsm_helper_start(request, &job->helper, err);
 }
