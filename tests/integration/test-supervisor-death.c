@@ -228,7 +228,7 @@ Test(supervisor, killed_during_an_attach, .timeout = 280)
         cleanup_kit struct kit k = kit_new(0);
 
         srandom(20);
-        for (int i = 0; i < 40; i++)
+        for (int i = 0; i < 30; i++)
                 attach_and_kill(&k, (useconds_t)(random() % 25000));
         cr_assert(nsm_wait_until(10000, kit_has_no_views, k.w));
         cr_assert_eq(count_workers(k.w), 0);

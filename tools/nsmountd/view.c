@@ -199,6 +199,14 @@ bool view_is_outdated(const struct view *view)
         return !now || strcmp(now, view->settings) != 0;
 }
 
+/* Whether it can be used, now or soon: a worker may also end on somebody else's word. */
+static bool is_live(const struct view *view)
+{
+        return view->state == VIEW_STARTING ||
+               (view->state == VIEW_SERVING &&
+                worker_get_state(&view->worker) == NSM_WORKER_SERVING);
+}
+
 /* A live view for such requests, or NULL. */
 static struct view *find_live(struct supervisor *supervisor, const char *tenant,
                               const char *volume, bool beside)
@@ -206,8 +214,7 @@ static struct view *find_live(struct supervisor *supervisor, const char *tenant,
         struct view *view;
 
         DL_FOREACH(supervisor->views, view)
-                if ((view->state == VIEW_STARTING || view->state == VIEW_SERVING) &&
-                    view->beside == beside && strcmp(view->tenant, tenant) == 0 &&
+                if (is_live(view) && view->beside == beside && strcmp(view->tenant, tenant) == 0 &&
                     strcmp(view->volume, volume) == 0)
                         return view;
         return NULL;

@@ -92,11 +92,20 @@ static int resume(struct view *view)
 {
         int r = view_watch(view);
 
-        view->state = VIEW_STARTING;
-        if (r >= 0 && worker_get_state(&view->worker) != NSM_WORKER_STARTING)
-                view->state = VIEW_SERVING;
-        else if (r >= 0)
+        if (r < 0)
+                return r;
+        view->state = VIEW_SERVING;
+        switch (worker_get_state(&view->worker)) {
+        case NSM_WORKER_STARTING:
+                view->state = VIEW_STARTING;
                 r = view_await_serving(view);
+                break;
+        case NSM_WORKER_SERVING:
+                break;
+        case NSM_WORKER_STOPPING:
+                view_close(view); /* told once more, and not for ever */
+                break;
+        }
         return r < 0 ? r : 0;
 }
 
