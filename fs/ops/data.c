@@ -95,10 +95,19 @@ void nsm_op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size
                 fuse_reply_write(req, (size_t)n);
 }
 
+/*
+ * The kernel does not say for these requests whether set-id bits go, and leaves
+ * it to the view: only the host's root may be taken for one whose writes keep them.
+ */
+static bool strips_unsaid(fuse_req_t req)
+{
+        return fuse_req_ctx(req)->uid != 0;
+}
+
 void nsm_op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t off, off_t len,
                       struct fuse_file_info *fi)
 {
-        int fd = prepare_change(nsm_view_of(req), fi, true);
+        int fd = prepare_change(nsm_view_of(req), fi, strips_unsaid(req));
 
         nsm_reply(req, fd < 0 ? fd : fallocate(fd, mode, off, len) < 0 ? -errno : 0);
 }
@@ -121,7 +130,7 @@ void nsm_op_copy_file_range(fuse_req_t req, fuse_ino_t node_in, off_t off_in,
 {
         struct nsm_view *view = nsm_view_of(req);
         int in = nsm_handle_fd(view, fi_in);
-        int out = in < 0 ? in : prepare_change(view, fi_out, true);
+        int out = in < 0 ? in : prepare_change(view, fi_out, strips_unsaid(req));
 
         if (out < 0) {
                 nsm_reply(req, out);

@@ -38,8 +38,9 @@ struct nsm_thread *nsm_thread_get(struct nsm_view *view)
                 return NULL;
         t->umask = umask(0);
         umask(t->umask);
-        t->uid = geteuid();
-        t->gid = getegid();
+        /* Whichever the thread that started this one had: inherited, and not asked for. */
+        t->uid = NSM_ID_INVALID;
+        t->gid = NSM_ID_INVALID;
         int r = nsm_sys_get_capabilities(&t->caps);
         if (r == 0) {
                 t->fsetid = true;

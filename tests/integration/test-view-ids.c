@@ -37,6 +37,45 @@ Test(view_ids, what_is_made_belongs_to_its_maker)
         }
 }
 
+/* Several users at once, so that threads start while others act for somebody else. */
+static int create_at_once(struct view_kit *k)
+{
+        int status, bad = 0;
+
+        for (uint32_t user = 0; user < 12; user++) {
+                if (fork() != 0)
+                        continue;
+                uint32_t id = host_id(k, user * 150);
+                if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+                        _exit(1);
+                for (int i = 0; i < 200; i++) {
+                        char name[32];
+                        struct stat st;
+                        snprintf(name, sizeof name, "d/%u-%d", user, i);
+                        int fd = open(name, O_CREAT | O_EXCL | O_WRONLY, 0600);
+                        if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != id || st.st_gid != id)
+                                _exit(2);
+                        close(fd);
+                }
+                _exit(0);
+        }
+        while (wait(&status) > 0)
+                bad += status != 0;
+        CHECK(bad == 0);
+        return 0;
+}
+
+Test(view_ids, users_at_once_are_not_mixed_up)
+{
+        NSM_REQUIRE();
+
+        for (int round = 0; round < 5; round++) {
+                cleanup_view_kit struct view_kit k = view_kit_new("");
+                nsm_world_must(k.w, "mkdir -m 777 src/d");
+                view_do(&k, UINT32_MAX, create_at_once);
+        }
+}
+
 static int see_owners(struct view_kit *k)
 {
         struct stat st;
