@@ -78,6 +78,8 @@ static int start_process(struct nsm_helper *h, const struct nsm_request *request
         if (pid == 0) {
                 h->request.view_fd = request ? request->view_fd : -1;
                 h->request.fuse_fd = request ? request->fuse_fd : -1;
+                if (!request && h->processes <= h->request.fault.kill_second_helpers)
+                        raise(SIGKILL);
                 nsm_work_main(&h->request, writer, request ? NULL : &h->progress);
         }
         h->processes++;

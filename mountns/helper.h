@@ -63,6 +63,8 @@ struct nsm_fault {
         enum nsm_step kill_joiner_at; /* SIGKILL for the process in the container */
         enum nsm_step kill_helper_at; /* SIGKILL for the one outside */
         enum nsm_step hang_at;        /* waits for ever, as a tenant could make it */
+        unsigned kill_undoers;        /* so many joiners that undo are killed half-way, ... */
+        unsigned kill_second_helpers; /* ... and so many helpers that were to undo */
         bool old_kernel;              /* does without what came after Linux 6.1 */
 };
 

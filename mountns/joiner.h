@@ -26,6 +26,7 @@ struct nsm_joiner {
         bool root_is_shared;           /* pivot_root(2) does not take a shared one */
         const char *path;              /* of the graft to remove, in the container's root */
         const struct nsm_progress *undo; /* what to undo, or NULL */
+        unsigned attempt;                /* at undoing; the first is 1 */
 };
 
 #define NSM_JOINER_INIT                                                            \

@@ -11,6 +11,9 @@
 #include "mountns/plan.h"
 #include "mountns/work.h"
 
+/* As often as something kills the one who undoes: each starts from what it finds. */
+#define ATTEMPTS_MAX 3
+
 /* Nothing may be looked at while the one that did it still acts. */
 static int end_joiner(struct nsm_work *w)
 {
@@ -49,12 +52,18 @@ static int undo_attach(struct nsm_work *w, bool *ret_complete, struct nsm_error 
 {
         struct nsm_progress undo = w->progress;
         struct nsm_joiner joiner = NSM_JOINER_INIT;
+        int r = 0;
 
         /* Before the intent was told, nothing was done in the container. */
         if (!undo.has_intent)
                 return 0;
         joiner.undo = &undo;
-        return nsm_work_run_joiner(w, &joiner, nsm_undo_run, answer, ret_complete, err);
+        do {
+                joiner.attempt++;
+                nsm_error_reset(err);
+                r = nsm_work_run_joiner(w, &joiner, nsm_undo_run, answer, ret_complete, err);
+        } while (r < 0 && joiner.attempt < ATTEMPTS_MAX);
+        return r;
 }
 
 /* A graft that was to go: is it gone? */

@@ -2,6 +2,7 @@
 /* What a new joiner does after one that stopped half-way. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -60,8 +61,9 @@ static int finish(const struct nsm_progress *p, unsigned plan)
         return r < 0 ? r : unmount_from_root(p->root_id);
 }
 
-static int undo(const struct nsm_progress *p, unsigned plan)
+static int undo(const struct nsm_joiner *j, unsigned plan)
 {
+        const struct nsm_progress *p = j->undo;
         bool is_root = p->result.path && strcmp(p->result.path, "/") == 0;
         int r = 0;
 
@@ -69,6 +71,8 @@ static int undo(const struct nsm_progress *p, unsigned plan)
                 return finish(p, plan);
         if (plan & NSM_UNDO_PIVOT)
                 r = pivot_back(p);
+        if (j->attempt <= j->request->fault.kill_undoers)
+                raise(SIGKILL);
         if (r == 0 && (plan & NSM_UNDO_UNMOUNT))
                 r = is_root ? unmount_from_root(p->result.place.mount_id) :
                               nsm_graft_unmount(p->result.path, p->result.place.mount_id,
@@ -98,7 +102,7 @@ int nsm_undo_run(struct nsm_joiner *j, struct nsm_error *err)
         plan = nsm_joiner_ask(j, err); /* the helper reads the table that we see */
         if (plan < 0)
                 return plan;
-        r = undo(j->undo, (unsigned)plan);
+        r = undo(j, (unsigned)plan);
         if (r < 0)
                 return nsm_error_set(err, r, "cannot take the graft back: %s", strerror(-r));
         return 0;

@@ -101,6 +101,40 @@ static void try_all(enum fault fault, bool shared, const char *at)
                 try_all(fault, shared, at);        \
         }
 
+/* Those who undo are killed, too. */
+static void try_double(unsigned undoers, unsigned helpers, bool undone)
+{
+        const struct nsm_container_spec spec = { .shared = true };
+        cleanup_kit struct kit k = kit_new(&spec);
+        const char *before = nsm_container_mountinfo(k.c);
+        struct kit_job job = kit_attach(k.c, k.view, NULL);
+
+        set_fault(&job, KILL_HELPER, NSM_STEP_RESCAN);
+        job.request.fault.kill_undoers = undoers;
+        job.request.fault.kill_second_helpers = helpers;
+        kit_must_not(k.w, job, 12, undone ? "is undone" : "");
+        if (undone)
+                cr_assert_str_eq(nsm_container_mountinfo(k.c), before);
+}
+
+Test(graft_faults, undoers_are_killed)
+{
+        KIT_REQUIRE();
+        try_double(2, 0, true);
+}
+
+Test(graft_faults, helpers_that_undo_are_killed)
+{
+        KIT_REQUIRE();
+        try_double(1, 2, true);
+}
+
+Test(graft_faults, all_are_killed)
+{
+        KIT_REQUIRE();
+        try_double(0, 9, false);
+}
+
 FAULT_TEST(root_fails, FAIL, false, NULL)
 FAULT_TEST(root_joiner_killed, KILL_JOINER, false, NULL)
 FAULT_TEST(root_helper_killed, KILL_HELPER, false, NULL)
