@@ -30,7 +30,8 @@ static int open_source(const char *path, int *ret, struct nsm_error *err)
 static int clone_source(const struct nsm_options *options, int *ret, struct nsm_error *err)
 {
         cleanup_fd int dir = -1;
-        struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+        struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                                   .propagation = MS_PRIVATE };
 
         if (options->view.read_only)
                 attr.attr_set |= MOUNT_ATTR_RDONLY;

@@ -261,6 +261,22 @@ Test(views, warn_of_mounts_below_the_source)
         nsm_world_must(k.w, "umount %s/other", k.t->root);
 }
 
+/* As systemd leaves it: all mounts of the host shared. */
+Test(views, of_a_shared_source)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = nsm_world_new();
+        struct nsm_fake_tenant *t = nsm_world_add_tenant(w, "acme");
+        struct nsm_fake_container *c = nsm_tenant_add_container(t, NULL);
+        struct nsm_output *o;
+
+        nsm_world_must(w, "unshare -m --propagation shared nsmountd");
+        o = nsm_world_run(w, "nsmount attach acme --pid %d", c->pid);
+        cr_assert_eq(o->status, 0, "%s", o->err);
+        cr_assert_str_eq(nsm_container_must(c, "cat /etc/hostname"), "acme\n");
+        cr_assert_null(strstr(nsm_container_mountinfo(c), "shared:"));
+}
+
 /* ---- requests ---- */
 
 Test(requests, unknown_names)

@@ -92,7 +92,8 @@ int superblock_new(const struct superblock_options *options, int *ret_fuse, int 
 
 int superblock_clone_source(int source_fd, bool read_only, struct nsm_error *err)
 {
-        struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+        struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                                   .propagation = MS_PRIVATE };
         cleanup_fd int fd = open_tree(source_fd, "",
                                       AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 

@@ -29,8 +29,10 @@ int superblock_new(const struct superblock_options *options, int *ret_fuse, int 
                    dev_t *ret_device, struct nsm_error *err);
 
 /*
- * A detached mount of the directory behind @source_fd (O_PATH), nosuid and
- * nodev, without the mounts below it. A descriptor or a negative errno.
+ * A detached mount of the directory behind @source_fd (O_PATH), nosuid, nodev
+ * and private, without the mounts below it and those that come later. Shared,
+ * as systemd has all mounts, it could not become a worker's root either.
+ * A descriptor or a negative errno.
  */
 int superblock_clone_source(int source_fd, bool read_only, struct nsm_error *err);
 
