@@ -17,7 +17,6 @@
 /* What the helper knows of the container while it attaches. */
 struct attach {
         uint64_t root_id;
-        dev_t root_device;
         struct nsm_footholds footholds;
 };
 
@@ -55,7 +54,6 @@ static int read_before(struct nsm_work *w, struct attach *a, struct nsm_error *e
                                        "chroot; name a process with the container's own root",
                                        task);
         a->root_id = (uint64_t)mnt_fs_get_id(root);
-        a->root_device = mnt_fs_get_devno(root);
         if (!w->request->at)
                 return nsm_table_is_view(root, w->request->device) ?
                                already_attached(w, "/", err) : 0;
@@ -89,7 +87,7 @@ static int find_footholds_before(struct nsm_work *w, struct attach *a, struct ns
                 return nsm_error_set(err, -ENOMEM, "out of memory");
         a->footholds = (struct nsm_footholds){
                 .proc = w->proc, .target = w->request->target,
-                .old_root = a->root_id, .old_device = a->root_device,
+                .old_root = a->root_id, .before = &w->before,
         };
         r = nsm_footholds_scan(&a->footholds, holders, err);
         if (r < 0 || holders->total == 0 || w->request->force)

@@ -56,12 +56,10 @@ static int end_process(struct nsm_work *w, pid_t pid)
 {
         cleanup_fd int pidfd = nsm_sys_pidfd_open(pid);
         struct pollfd p = { .fd = pidfd, .events = POLLIN };
-        char task[24];
         uint64_t ns;
         int r;
 
-        snprintf(task, sizeof task, "%d", pid);
-        if (pidfd < 0 || nsm_proc_namespace(w->proc, task, "mnt", &ns) < 0 ||
+        if (pidfd < 0 || nsm_proc_namespace_of(w->proc, pid, "mnt", &ns) < 0 ||
             ns != w->request->target->inodes[NSM_NAMESPACE_MNT])
                 return 0;
         r = nsm_sys_pidfd_send_signal(pidfd, SIGKILL);

@@ -12,20 +12,18 @@
 #include "fs/base/sys.h"
 #include "mountns/proc.h"
 
-/* Mount namespaces beside the container's that were looked into already. */
-#define NESTED_MAX 64
-
 struct scan {
         const struct nsm_footholds *q;
         struct nsm_holders *out;
         pid_t *members;
         size_t n_members, room;
         uint64_t own_user_namespace; /* the host's */
-        struct {
-                uint64_t inode;
-                bool has_old_root;
-        } nested[NESTED_MAX];
-        size_t n_nested;
+        /*
+         * What the thread that is looked at may hold: what is in this table and
+         * not below that mount. Without a table: the old root itself, no directory.
+         */
+        const struct nsm_table *allowed;
+        uint64_t barred;
 };
 
 void nsm_footholds_clear(struct nsm_footholds *query)
@@ -35,15 +33,13 @@ void nsm_footholds_clear(struct nsm_footholds *query)
         query->n_members = 0;
 }
 
-/* Whether a mount is of the tree that is left, or of none: a detached one can hold anything. */
-static bool is_old(const struct scan *s, uint64_t mount_id)
+/* A mount of no namespace, too, can hold anything. */
+static bool is_allowed(const struct scan *s, uint64_t mount_id)
 {
-        const struct nsm_table *table = s->q->pivoted;
-
-        if (!table)
-                return mount_id != s->q->old_root;
-        return !nsm_table_find(table, mount_id) ||
-               nsm_table_is_below(table, mount_id, s->q->old_root);
+        if (!s->allowed)
+                return mount_id == s->q->old_root;
+        return nsm_table_find(s->allowed, mount_id) &&
+               !(s->barred && nsm_table_is_below(s->allowed, mount_id, s->barred));
 }
 
 static void add(struct scan *s, pid_t pid, int tid, const char *what, const char *path)
@@ -65,18 +61,18 @@ static void check_link(struct scan *s, pid_t pid, int tid, const char *link, con
         if (r < 0)
                 return; /* it has just ended */
         /* Before the pivot anything but the very root stays behind. */
-        if (!s->q->pivoted && strcmp(text, "/") != 0) {
+        if (!s->allowed && strcmp(text, "/") != 0) {
                 add(s, pid, tid, what, text);
                 return;
         }
         r = nsm_proc_mount_id(s->q->proc, path, &id);
         if (r == -ENOENT || r == -ESRCH)
                 return;
-        if (r < 0 || is_old(s, id))
+        if (r < 0 || !is_allowed(s, id))
                 add(s, pid, tid, what, text);
 }
 
-static void check_descriptor(struct scan *s, pid_t pid, int tid, int fd)
+static void check_descriptor(struct scan *s, pid_t pid, int tid, int fd, uint64_t own_namespace)
 {
         cleanup_fd int dir = -1;
         char path[64], text[256];
@@ -87,7 +83,7 @@ static void check_descriptor(struct scan *s, pid_t pid, int tid, int fd)
         if (nsm_proc_link(s->q->proc, path, text, sizeof text) < 0)
                 return;
         if (sscanf(text, "mnt:[%llu]", &inode) == 1) {
-                if (inode != s->q->target->inodes[NSM_NAMESPACE_MNT])
+                if (inode != own_namespace)
                         nsm_holders_add(s->out, s->q->proc, pid,
                                         "descriptor %d: another mount namespace", fd);
                 return;
@@ -97,69 +93,88 @@ static void check_descriptor(struct scan *s, pid_t pid, int tid, int fd)
         dir = openat(s->q->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (dir < 0)
                 return; /* no directory */
-        if (s->q->pivoted && nsm_proc_mount_id(s->q->proc, path, &id) == 0 && !is_old(s, id))
+        if (s->allowed && nsm_proc_mount_id(s->q->proc, path, &id) == 0 && is_allowed(s, id))
                 return;
         nsm_holders_add(s->out, s->q->proc, pid, "descriptor %d (directory %.60s)", fd, text);
 }
 
-static void check_descriptors(struct scan *s, pid_t pid, int tid)
+/* Root, working directory and descriptors, unless they are the first thread's. */
+static void check_holdings(struct scan *s, pid_t pid, int tid, uint64_t own_namespace)
 {
         cleanup_free int *fds = NULL;
         char path[48];
-        int n;
+        int n = 0;
 
+        if (tid == pid || nsm_sys_kcmp(pid, tid, KCMP_FS) != 0) {
+                check_link(s, pid, tid, "root", "root directory");
+                check_link(s, pid, tid, "cwd", "working directory");
+        }
         snprintf(path, sizeof path, "%d/task/%d/fd", pid, tid);
-        n = nsm_proc_list(s->q->proc, path, &fds);
+        if (tid == pid || nsm_sys_kcmp(pid, tid, KCMP_FILES) != 0)
+                n = nsm_proc_list(s->q->proc, path, &fds);
         for (int i = 0; i < n; i++)
-                check_descriptor(s, pid, tid, fds[i]);
+                check_descriptor(s, pid, tid, fds[i], own_namespace);
 }
 
-static bool has_old_root(struct scan *s, const char *task, uint64_t inode)
+/* Views of the kernel on itself: to have one of them mounted is to hold nothing. */
+static bool is_kernel_filesystem(struct libmnt_fs *mount)
 {
-        cleanup_table struct nsm_table table = { 0 };
-        struct libmnt_iter *iter;
-        struct libmnt_fs *mount;
-        bool found = true; /* what cannot be read may hold it */
+        static const char *const types[] = { "proc",   "sysfs",   "devtmpfs", "devpts",
+                                             "mqueue", "cgroup2", "cgroup" };
+        const char *type = mnt_fs_get_fstype(mount);
 
-        for (size_t i = 0; i < s->n_nested; i++)
-                if (s->nested[i].inode == inode)
-                        return s->nested[i].has_old_root;
-        iter = mnt_new_iter(MNT_ITER_FORWARD);
-        if (iter && nsm_table_read(s->q->proc, task, &table, NULL) == 0) {
-                found = false;
-                while (!found && mnt_table_next_fs(table.mounts, iter, &mount) == 0)
-                        found = mnt_fs_get_devno(mount) == s->q->old_device;
-        }
+        for (size_t i = 0; type && i < sizeof types / sizeof types[0]; i++)
+                if (strcmp(type, types[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* Whether a filesystem of the old tree is mounted in another namespace, too. */
+static bool has_old_filesystem(const struct scan *s, const struct nsm_table *nested)
+{
+        struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+        struct libmnt_fs *mount;
+        bool found = !iter; /* what cannot be looked through may have it */
+
+        while (!found && mnt_table_next_fs(nested->mounts, iter, &mount) == 0)
+                found = !is_kernel_filesystem(mount) &&
+                        mnt_table_find_devno(s->q->before->mounts, mnt_fs_get_devno(mount),
+                                             MNT_ITER_FORWARD);
         mnt_free_iter(iter);
-        if (s->n_nested < NESTED_MAX) {
-                s->nested[s->n_nested].inode = inode;
-                s->nested[s->n_nested++].has_old_root = found;
-        }
         return found;
+}
+
+static void check_nested(struct scan *s, pid_t pid, int tid, const char *task, uint64_t inode)
+{
+        cleanup_table struct nsm_table nested = { 0 };
+
+        if (nsm_table_read(s->q->proc, task, &nested, NULL) < 0)
+                return; /* it has just ended */
+        if (has_old_filesystem(s, &nested)) {
+                add(s, pid, tid, "a mount namespace with the old tree in it", "");
+                return;
+        }
+        s->allowed = &nested;
+        s->barred = 0;
+        check_holdings(s, pid, tid, inode);
 }
 
 /* One thread, which may have a mount namespace, a root and descriptors of its own. */
 static void check_thread(struct scan *s, pid_t pid, int tid)
 {
-        bool shares_files = tid != pid && nsm_sys_kcmp(pid, tid, KCMP_FILES) == 0;
-        bool shares_fs = tid != pid && nsm_sys_kcmp(pid, tid, KCMP_FS) == 0;
+        uint64_t inode, target = s->q->target->inodes[NSM_NAMESPACE_MNT];
         char task[40];
-        uint64_t inode;
 
         snprintf(task, sizeof task, "%d/task/%d", pid, tid);
         if (nsm_proc_namespace(s->q->proc, task, "mnt", &inode) < 0)
                 return;
-        if (inode != s->q->target->inodes[NSM_NAMESPACE_MNT]) {
-                if (has_old_root(s, task, inode))
-                        add(s, pid, tid, "a mount namespace with the old root in it", "");
+        if (inode != target) {
+                check_nested(s, pid, tid, task, inode);
                 return;
         }
-        if (!shares_fs) {
-                check_link(s, pid, tid, "root", "root directory");
-                check_link(s, pid, tid, "cwd", "working directory");
-        }
-        if (!shares_files)
-                check_descriptors(s, pid, tid);
+        s->allowed = s->q->pivoted;
+        s->barred = s->q->old_root;
+        check_holdings(s, pid, tid, target);
 }
 
 static int add_member(struct scan *s, pid_t pid)
@@ -183,13 +198,12 @@ static int check_process(struct scan *s, pid_t pid)
         char path[32];
         int n, r;
 
-        snprintf(path, sizeof path, "%d", pid);
-        if (nsm_proc_namespace(s->q->proc, path, "user", &user) < 0 ||
-            nsm_proc_namespace(s->q->proc, path, "mnt", &mnt) < 0)
+        if (nsm_proc_namespace_of(s->q->proc, pid, "user", &user) < 0 ||
+            nsm_proc_namespace_of(s->q->proc, pid, "mnt", &mnt) < 0)
                 return 0; /* a zombie, or gone */
         if (mnt != s->q->target->inodes[NSM_NAMESPACE_MNT] &&
             (user == s->own_user_namespace ||
-             !nsm_proc_is_in_user_namespace(s->q->proc, path,
+             !nsm_proc_is_in_user_namespace(s->q->proc, pid,
                                             s->q->target->inodes[NSM_NAMESPACE_USER])))
                 return 0;
         r = add_member(s, pid);

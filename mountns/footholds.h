@@ -22,7 +22,7 @@ struct nsm_footholds {
         const struct nsm_target *target; /* borrowed */
         pid_t except;                    /* the joiner, or 0 */
         uint64_t old_root;               /* mount id of the root that is left */
-        dev_t old_device;                /* of its superblock */
+        const struct nsm_table *before;  /* the table that it is the root of, borrowed */
         /*
          * NULL before the pivot: then root and working directory must be the
          * old root itself, and no directory may be open. After it, the table as
@@ -36,7 +36,8 @@ struct nsm_footholds {
 
 /*
  * One scan over all processes of the host. *ret is filled anew. The tenant's
- * processes in further mount namespaces count, when those have the old root.
+ * processes in further mount namespaces count, when those have a filesystem of
+ * the old tree in them, or when they hold something outside of their own.
  * Returns 1 when the scan met a process of the namespace that the one before
  * did not (the first scan always does): it may have come from one that was not
  * looked at, so scan again. 0 when not, or a negative errno. Asks no

@@ -161,18 +161,17 @@ int nsm_holders_find_users(int proc, uint64_t mount_namespace, uint64_t user_nam
         struct users_query q = { proc, mount_id, device, ret };
         bool all = mount_namespace == 0 && user_namespace == 0;
         cleanup_free int *pids = NULL;
-        char task[24];
         uint64_t ns;
         int n = nsm_proc_list(proc, ".", &pids);
 
         if (n < 0)
                 return nsm_error_set(err, n, "cannot read /proc: %s", strerror(-n));
         for (int i = 0; i < n; i++) {
-                snprintf(task, sizeof task, "%d", pids[i]);
-                if (pids[i] == getpid() || (!all && nsm_proc_namespace(proc, task, "mnt", &ns) < 0))
+                if (pids[i] == getpid() ||
+                    (!all && nsm_proc_namespace_of(proc, pids[i], "mnt", &ns) < 0))
                         continue;
                 if (all || ns == mount_namespace ||
-                    nsm_proc_is_in_user_namespace(proc, task, user_namespace))
+                    nsm_proc_is_in_user_namespace(proc, pids[i], user_namespace))
                         check_process(&q, pids[i]);
         }
         return 0;

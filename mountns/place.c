@@ -125,11 +125,9 @@ int nsm_place_list_pids(uint64_t mount_namespace, pid_t **ret)
                 return proc;
         n = nsm_proc_list(proc, ".", &pids);
         for (int i = 0; i < n; i++) {
-                char task[24];
                 uint64_t ns;
 
-                snprintf(task, sizeof task, "%d", pids[i]);
-                if (nsm_proc_namespace(proc, task, "mnt", &ns) == 0 && ns == mount_namespace)
+                if (nsm_proc_namespace_of(proc, pids[i], "mnt", &ns) == 0 && ns == mount_namespace)
                         pids[found++] = pids[i];
         }
         if (n < 0)

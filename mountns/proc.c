@@ -124,6 +124,25 @@ int nsm_proc_namespace(int proc, const char *task, const char *name, uint64_t *r
         return 0;
 }
 
+int nsm_proc_namespace_of(int proc, pid_t pid, const char *name, uint64_t *ret)
+{
+        cleanup_free int *tids = NULL;
+        char task[40];
+        int n, r;
+
+        snprintf(task, sizeof task, "%d", pid);
+        r = nsm_proc_namespace(proc, task, name, ret);
+        if (r == 0)
+                return 0;
+        snprintf(task, sizeof task, "%d/task", pid);
+        n = nsm_proc_list(proc, task, &tids);
+        for (int i = 0; i < n && r < 0; i++) {
+                snprintf(task, sizeof task, "%d/task/%d", pid, tids[i]);
+                r = nsm_proc_namespace(proc, task, name, ret);
+        }
+        return r;
+}
+
 int nsm_proc_mount_id(int proc, const char *link, uint64_t *ret)
 {
         cleanup_fd int fd = -1;
@@ -160,13 +179,14 @@ void nsm_proc_command(int proc, pid_t pid, char *buffer, size_t size)
         buffer[strcspn(buffer, "\n")] = '\0';
 }
 
-bool nsm_proc_is_in_user_namespace(int proc, const char *task, uint64_t inode)
+bool nsm_proc_is_in_user_namespace(int proc, pid_t pid, uint64_t inode)
 {
         cleanup_fd int fd = -1;
-        char path[80];
+        char path[40];
         struct stat st;
 
-        snprintf(path, sizeof path, "%s/ns/user", task);
+        /* That of a process whose first thread has ended can still be opened. */
+        snprintf(path, sizeof path, "%d/ns/user", pid);
         fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
         while (fd >= 0 && fstat(fd, &st) == 0) {
                 int parent;

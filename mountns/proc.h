@@ -29,6 +29,12 @@ int nsm_proc_list(int proc, const char *path, int **ret);
 /* The inode number behind @task/ns/@name; @task is "12", "12/task/13" or "self". */
 int nsm_proc_namespace(int proc, const char *task, const char *name, uint64_t *ret);
 
+/*
+ * The same of a whole process. One whose first thread has ended, while others
+ * run, is asked through those: else a tenant could hide that way.
+ */
+int nsm_proc_namespace_of(int proc, pid_t pid, const char *name, uint64_t *ret);
+
 /* The text of a link, ended with NUL, cut to @size; its length or -errno. */
 int nsm_proc_link(int proc, const char *path, char *buffer, size_t size);
 
@@ -38,7 +44,7 @@ int nsm_proc_mount_id(int proc, const char *link, uint64_t *ret);
 /* /proc/PID/comm without the newline; "?" when it is gone. */
 void nsm_proc_command(int proc, pid_t pid, char *buffer, size_t size);
 
-/* Whether the user namespace of @task is @inode or below it. */
-bool nsm_proc_is_in_user_namespace(int proc, const char *task, uint64_t inode);
+/* Whether the user namespace of @pid is @inode or below it. */
+bool nsm_proc_is_in_user_namespace(int proc, pid_t pid, uint64_t inode);
 
 #endif

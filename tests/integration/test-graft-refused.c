@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "fs/base/sys.h"
@@ -61,6 +62,30 @@ static int hold_in_thread(void)
         return c == 'y' ? 0 : -1;
 }
 
+/* Tells the test that it holds; for one that cannot return. */
+static int told = -1;
+
+/* The first thread ends: /proc/PID shows a zombie, and the others live on. */
+static int hold_behind_a_zombie(void)
+{
+        if (hold_in_thread() < 0)
+                return -1;
+        if (write(told, "y", 1) == 1)
+                syscall(SYS_exit, 0);
+        return -1;
+}
+
+/* A mount namespace with nothing of the old tree but a descriptor. */
+static int hold_from_a_clean_namespace(void)
+{
+        if (open("/usr", O_PATH) < 0 || unshare(CLONE_NEWNS) < 0 ||
+            mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("t", "/mnt", "tmpfs", 0, NULL) < 0 || chdir("/mnt") < 0 ||
+            nsm_sys_pivot_root(".", ".") < 0 || umount2(".", MNT_DETACH) < 0)
+                return -1;
+        return chdir("/");
+}
+
 static int hold_nested_namespace(void)
 {
         return unshare(CLONE_NEWNS);
@@ -99,6 +124,7 @@ static pid_t start_holder(struct nsm_fake_container *c, int (*hold)(void))
                 prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nobody behind */
                 close_range(3, (unsigned)ready[1] - 1, 0);
                 close_range((unsigned)ready[1] + 1, ~0U, 0);
+                told = ready[1];
                 r = r || hold() != 0;
                 if (write(ready[1], r ? "n" : "y", 1) == 1)
                         for (;;)
@@ -155,7 +181,9 @@ FOOTHOLD_TEST(root_directory, hold_root, ": root directory /usr\n")
 FOOTHOLD_TEST(directory, hold_directory, " (directory /etc)\n")
 FOOTHOLD_TEST(path_descriptor_of_root, hold_path_of_root, " (directory /)\n")
 FOOTHOLD_TEST(thread, hold_in_thread, ": working directory /usr of thread ")
-FOOTHOLD_TEST(nested_namespace, hold_nested_namespace, ": a mount namespace with the old root")
+FOOTHOLD_TEST(thread_of_a_zombie, hold_behind_a_zombie, ": working directory /usr of thread ")
+FOOTHOLD_TEST(clean_namespace, hold_from_a_clean_namespace, " (directory /usr)\n")
+FOOTHOLD_TEST(nested_namespace, hold_nested_namespace, ": a mount namespace with the old tree")
 FOOTHOLD_TEST(namespace_descriptor, hold_descriptor_of_namespace, ": another mount namespace\n")
 
 static void allowed_although(int (*hold)(void))
