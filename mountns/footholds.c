@@ -18,12 +18,16 @@ struct scan {
         pid_t *members;
         size_t n_members, room;
         uint64_t own_user_namespace; /* the host's */
-        /*
-         * What the thread that is looked at may hold: what is in this table and
-         * not below that mount. Without a table: the old root itself, no directory.
-         */
-        const struct nsm_table *allowed;
-        uint64_t barred;
+};
+
+/*
+ * What a thread may hold: what is in this table and not below that mount.
+ * Without a table: the old root itself, and no directory.
+ */
+struct allowance {
+        const struct nsm_table *table;
+        uint64_t barred;        /* mount id, or 0 */
+        uint64_t own_namespace; /* of the thread */
 };
 
 void nsm_footholds_clear(struct nsm_footholds *query)
@@ -34,12 +38,12 @@ void nsm_footholds_clear(struct nsm_footholds *query)
 }
 
 /* A mount of no namespace, too, can hold anything. */
-static bool is_allowed(const struct scan *s, uint64_t mount_id)
+static bool is_allowed(const struct scan *s, const struct allowance *may, uint64_t mount_id)
 {
-        if (!s->allowed)
+        if (!may->table)
                 return mount_id == s->q->old_root;
-        return nsm_table_find(s->allowed, mount_id) &&
-               !(s->barred && nsm_table_is_below(s->allowed, mount_id, s->barred));
+        return nsm_table_find(may->table, mount_id) &&
+               !(may->barred && nsm_table_is_below(may->table, mount_id, may->barred));
 }
 
 static void add(struct scan *s, pid_t pid, int tid, const char *what, const char *path)
@@ -50,7 +54,8 @@ static void add(struct scan *s, pid_t pid, int tid, const char *what, const char
                 nsm_holders_add(s->out, s->q->proc, pid, "%s %.40s of thread %d", what, path, tid);
 }
 
-static void check_link(struct scan *s, pid_t pid, int tid, const char *link, const char *what)
+static void check_link(struct scan *s, const struct allowance *may, pid_t pid, int tid,
+                       const char *link, const char *what)
 {
         char path[64], text[256];
         uint64_t id;
@@ -61,18 +66,19 @@ static void check_link(struct scan *s, pid_t pid, int tid, const char *link, con
         if (r < 0)
                 return; /* it has just ended */
         /* Before the pivot anything but the very root stays behind. */
-        if (!s->allowed && strcmp(text, "/") != 0) {
+        if (!may->table && strcmp(text, "/") != 0) {
                 add(s, pid, tid, what, text);
                 return;
         }
         r = nsm_proc_mount_id(s->q->proc, path, &id);
         if (r == -ENOENT || r == -ESRCH)
                 return;
-        if (r < 0 || !is_allowed(s, id))
+        if (r < 0 || !is_allowed(s, may, id))
                 add(s, pid, tid, what, text);
 }
 
-static void check_descriptor(struct scan *s, pid_t pid, int tid, int fd, uint64_t own_namespace)
+static void check_descriptor(struct scan *s, const struct allowance *may, pid_t pid, int tid,
+                             int fd)
 {
         cleanup_fd int dir = -1;
         char path[64], text[256];
@@ -83,7 +89,7 @@ static void check_descriptor(struct scan *s, pid_t pid, int tid, int fd, uint64_
         if (nsm_proc_link(s->q->proc, path, text, sizeof text) < 0)
                 return;
         if (sscanf(text, "mnt:[%llu]", &inode) == 1) {
-                if (inode != own_namespace)
+                if (inode != may->own_namespace)
                         nsm_holders_add(s->out, s->q->proc, pid,
                                         "descriptor %d: another mount namespace", fd);
                 return;
@@ -93,27 +99,28 @@ static void check_descriptor(struct scan *s, pid_t pid, int tid, int fd, uint64_
         dir = openat(s->q->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (dir < 0)
                 return; /* no directory */
-        if (s->allowed && nsm_proc_mount_id(s->q->proc, path, &id) == 0 && is_allowed(s, id))
+        if (may->table && nsm_proc_mount_id(s->q->proc, path, &id) == 0 &&
+            is_allowed(s, may, id))
                 return;
         nsm_holders_add(s->out, s->q->proc, pid, "descriptor %d (directory %.60s)", fd, text);
 }
 
 /* Root, working directory and descriptors, unless they are the first thread's. */
-static void check_holdings(struct scan *s, pid_t pid, int tid, uint64_t own_namespace)
+static void check_holdings(struct scan *s, const struct allowance *may, pid_t pid, int tid)
 {
         cleanup_free int *fds = NULL;
         char path[48];
         int n = 0;
 
         if (tid == pid || nsm_sys_kcmp(pid, tid, KCMP_FS) != 0) {
-                check_link(s, pid, tid, "root", "root directory");
-                check_link(s, pid, tid, "cwd", "working directory");
+                check_link(s, may, pid, tid, "root", "root directory");
+                check_link(s, may, pid, tid, "cwd", "working directory");
         }
         snprintf(path, sizeof path, "%d/task/%d/fd", pid, tid);
         if (tid == pid || nsm_sys_kcmp(pid, tid, KCMP_FILES) != 0)
                 n = nsm_proc_list(s->q->proc, path, &fds);
         for (int i = 0; i < n; i++)
-                check_descriptor(s, pid, tid, fds[i], own_namespace);
+                check_descriptor(s, may, pid, tid, fds[i]);
 }
 
 /* Views of the kernel on itself: to have one of them mounted is to hold nothing. */
@@ -147,6 +154,7 @@ static bool has_old_filesystem(const struct scan *s, const struct nsm_table *nes
 static void check_nested(struct scan *s, pid_t pid, int tid, const char *task, uint64_t inode)
 {
         cleanup_table struct nsm_table nested = { 0 };
+        struct allowance may = { .own_namespace = inode };
 
         if (nsm_table_read(s->q->proc, task, &nested, NULL) < 0)
                 return; /* it has just ended */
@@ -154,27 +162,25 @@ static void check_nested(struct scan *s, pid_t pid, int tid, const char *task, u
                 add(s, pid, tid, "a mount namespace with the old tree in it", "");
                 return;
         }
-        s->allowed = &nested;
-        s->barred = 0;
-        check_holdings(s, pid, tid, inode);
+        may.table = &nested;
+        check_holdings(s, &may, pid, tid);
 }
 
 /* One thread, which may have a mount namespace, a root and descriptors of its own. */
 static void check_thread(struct scan *s, pid_t pid, int tid)
 {
-        uint64_t inode, target = s->q->target->inodes[NSM_NAMESPACE_MNT];
+        struct allowance may = { .table = s->q->pivoted, .barred = s->q->old_root,
+                                 .own_namespace = s->q->target->inodes[NSM_NAMESPACE_MNT] };
+        uint64_t inode;
         char task[40];
 
         snprintf(task, sizeof task, "%d/task/%d", pid, tid);
         if (nsm_proc_namespace(s->q->proc, task, "mnt", &inode) < 0)
                 return;
-        if (inode != target) {
+        if (inode == may.own_namespace)
+                check_holdings(s, &may, pid, tid);
+        else
                 check_nested(s, pid, tid, task, inode);
-                return;
-        }
-        s->allowed = s->q->pivoted;
-        s->barred = s->q->old_root;
-        check_holdings(s, pid, tid, target);
 }
 
 static int add_member(struct scan *s, pid_t pid)

@@ -41,10 +41,31 @@ static int ask_kernel(const struct nsm_place *place)
         return r < 0 ? r : device == place->device;
 }
 
-/* Looks for all places of one namespace in the table that @task has of it. */
-static void look_in_table(int proc, const char *task, pid_t pid, uint64_t ns,
-                          const struct nsm_place *places, size_t n, bool *open,
-                          struct nsm_presence *ret)
+/* The table of a process or, when its first thread has ended, of another one in the namespace. */
+static int read_table(int proc, pid_t pid, uint64_t ns, struct nsm_table *ret)
+{
+        cleanup_free int *tids = NULL;
+        char task[40];
+        uint64_t inode;
+        int n, r;
+
+        snprintf(task, sizeof task, "%d", pid);
+        r = nsm_table_read(proc, task, ret, NULL);
+        if (r == 0)
+                return 0;
+        snprintf(task, sizeof task, "%d/task", pid);
+        n = nsm_proc_list(proc, task, &tids);
+        for (int i = 0; i < n && r < 0; i++) {
+                snprintf(task, sizeof task, "%d/task/%d", pid, tids[i]);
+                if (nsm_proc_namespace(proc, task, "mnt", &inode) == 0 && inode == ns)
+                        r = nsm_table_read(proc, task, ret, NULL);
+        }
+        return r;
+}
+
+/* Looks for all places of one namespace in the table that @pid has of it. */
+static void look_in_table(int proc, pid_t pid, uint64_t ns, const struct nsm_place *places,
+                          size_t n, bool *open, struct nsm_presence *ret)
 {
         cleanup_table struct nsm_table table = { 0 };
         bool have = false;
@@ -59,7 +80,7 @@ static void look_in_table(int proc, const char *task, pid_t pid, uint64_t ns,
                 if (!open[i])
                         continue;
                 /* One whose root is elsewhere may not see the graft: the next one is asked, too. */
-                if (!have && nsm_table_read(proc, task, &table, NULL) < 0)
+                if (!have && read_table(proc, pid, ns, &table) < 0)
                         return;
                 have = true;
                 mount = nsm_table_find(&table, places[i].mount_id);
@@ -105,12 +126,11 @@ int nsm_place_check(const struct nsm_place *places, size_t n, bool want_pids,
         if (n_pids < 0)
                 return nsm_error_set(err, n_pids, "cannot read /proc: %s", strerror(-n_pids));
         for (int i = 0; i < n_pids; i++) {
-                char task[24];
                 uint64_t ns;
 
-                snprintf(task, sizeof task, "%d", pids[i]);
-                if (nsm_proc_namespace(proc, task, "mnt", &ns) == 0 && is_wanted(places, n, ns))
-                        look_in_table(proc, task, pids[i], ns, places, n, open, ret);
+                if (nsm_proc_namespace_of(proc, pids[i], "mnt", &ns) == 0 &&
+                    is_wanted(places, n, ns))
+                        look_in_table(proc, pids[i], ns, places, n, open, ret);
         }
         return 0;
 }
