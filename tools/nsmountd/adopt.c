@@ -31,33 +31,47 @@ static bool is_record_of(const char *name, const char *prefix, uint64_t *ret)
         return strncmp(name, prefix, n) == 0 && nsm_parse_u64(name + n, ret) == 0;
 }
 
-static void adopt_views(struct supervisor *supervisor, json_t *records)
+static int adopt_view(struct supervisor *supervisor, const char *name, uint64_t id,
+                      const json_t *record, struct nsm_error *err)
+{
+        struct nsm_error why = { 0 };
+        struct view *view;
+        char shown[VIEW_NAME_MAX];
+        int r = view_from_record(supervisor, id, record, &view, &why);
+
+        if (r == -EPERM)
+                return nsm_error_set(err, r, "%s", why.text);
+        if (r < 0) {
+                nsm_log(LOG_ERR, "%s; dropped", why.text);
+                records_remove(supervisor->runtime.records_fd, name);
+                return 0;
+        }
+        view_format_name(view, shown, sizeof shown);
+        if (view->state == VIEW_DEAD)
+                nsm_log(LOG_WARNING, "view %s: %s", shown,
+                        why.code ? why.text : "its worker has died meanwhile");
+        else
+                nsm_log(LOG_NOTICE, "view %s: worker %d goes on", shown, (int)view->worker.pid);
+        return 0;
+}
+
+/* A worker that we may not take back stops us, and not it. */
+static int adopt_views(struct supervisor *supervisor, json_t *records, struct nsm_error *err)
 {
         const char *name;
         json_t *record;
         uint64_t id;
+        int r = 0;
 
         json_object_foreach(records, name, record) {
-                struct nsm_error err = { 0 };
-                struct view *view;
-                char shown[VIEW_NAME_MAX];
-
                 if (!is_record_of(name, "view-", &id))
                         continue;
                 if (id >= supervisor->next_view)
                         supervisor->next_view = id + 1;
-                if (view_from_record(supervisor, id, record, &view, &err) < 0) {
-                        nsm_log(LOG_ERR, "%s; dropped", err.text);
-                        records_remove(supervisor->runtime.records_fd, name);
-                } else if (view->state == VIEW_DEAD) {
-                        nsm_log(LOG_WARNING, "view %s: its worker has died meanwhile",
-                                view_format_name(view, shown, sizeof shown));
-                } else {
-                        nsm_log(LOG_NOTICE, "view %s: worker %d goes on",
-                                view_format_name(view, shown, sizeof shown),
-                                (int)view->worker.pid);
-                }
+                if (r == 0)
+                        r = adopt_view(supervisor, name, id, record, err);
         }
+        return r;
 }
 
 static void adopt_grafts(struct supervisor *supervisor, json_t *records)
@@ -170,9 +184,12 @@ int adopt_all(struct supervisor *supervisor, struct nsm_error *err)
                 r = records_load(supervisor->runtime.records_fd, &records, warn, err);
         if (r < 0)
                 return r;
-        adopt_views(supervisor, records);
-        adopt_grafts(supervisor, records);
+        r = adopt_views(supervisor, records, err);
+        if (r == 0)
+                adopt_grafts(supervisor, records);
         json_decref(records);
+        if (r < 0)
+                return r;
         recover_pending(supervisor);
         supervisor_sweep(supervisor);
         return 0;

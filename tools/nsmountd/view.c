@@ -89,7 +89,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t events, void *data
 {
         struct view *view = data;
         struct supervisor *supervisor = view->supervisor;
-        bool expected = view->state == VIEW_CLOSING;
+        bool expected = view->state == VIEW_CLOSING, served = view->state == VIEW_SERVING;
         char name[VIEW_NAME_MAX], how[64];
         int pid = (int)view->worker.pid;
 
@@ -97,7 +97,7 @@ static int on_death(sd_event_source *source, int fd, uint32_t events, void *data
         snprintf(view->reason, sizeof view->reason, "worker %d of view %s: %s", pid,
                  view_format_name(view, name, sizeof name), how);
         nsm_log(expected ? LOG_INFO : LOG_ERR, "%s%s", view->reason,
-                expected ? "" : "; its users get errors until it is attached anew");
+                served ? "; its users get errors until it is attached anew" : "");
         view->state = VIEW_DEAD;
         view->death = sd_event_source_disable_unref(view->death);
         view->timer = sd_event_source_disable_unref(view->timer);

@@ -81,7 +81,8 @@ json_t *view_to_record(const struct view *view);
 
 /*
  * A view again from its record, VIEW_SERVING with its worker, or VIEW_DEAD.
- * -EBADMSG: the record makes no sense.
+ * -EBADMSG: the record makes no sense. -EPERM: the worker is there, and we may
+ * not take it back.
  */
 int view_from_record(struct supervisor *supervisor, uint64_t id, const json_t *record,
                      struct view **ret, struct nsm_error *err);

@@ -127,8 +127,9 @@ int view_from_record(struct supervisor *supervisor, uint64_t id, const json_t *r
         if (r == 0) {
                 r = worker_adopt((pid_t)pid, (uint64_t)start, view->device, &view->worker,
                                  &view->fuse_fd, &view->mount_fd, err);
-                /* Otherwise it is dead, and says so as long as it has grafts. */
-                r = r == 0 ? resume(view) : 0;
+                /* What is not there is dead, and says so as long as it has grafts. */
+                if (r != -EPERM)
+                        r = r == 0 ? resume(view) : 0;
         }
         if (r < 0) {
                 view_free(view);

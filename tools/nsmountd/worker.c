@@ -238,6 +238,13 @@ int worker_adopt(pid_t pid, uint64_t start_time, dev_t device, struct worker *re
         fuse = nsm_sys_pidfd_getfd(worker.pidfd, NSM_WORKER_FD_FUSE);
         state = nsm_sys_pidfd_getfd(worker.pidfd, NSM_WORKER_FD_STATE);
         mount = nsm_sys_pidfd_getfd(worker.pidfd, NSM_WORKER_FD_MOUNT);
+        if (fuse == -EPERM || fuse == -ENOSYS) {
+                worker_clear(&worker);
+                return nsm_error_set(err, -EPERM, "worker %d runs, and its descriptors may not be "
+                                     "taken back: allow pidfd_getfd(2) (kernel.yama.ptrace_scope "
+                                     "below 3, no system call filter), then start again",
+                                     (int)pid);
+        }
         if (fuse >= 0 && mount >= 0 && state >= 0 && is_fuse_device(fuse) &&
             superblock_get_device(mount, &found) == 0 && found == device)
                 worker.stats = map_state(state);

@@ -45,7 +45,8 @@ int worker_release(int *gate);
  * Finds a running worker again, by pid and start time, and takes copies of its
  * descriptors (the caller's). -ESRCH: it is not there any more. -EBADF: what it
  * holds is not what the record says (@device), as when we died just before it
- * became itself; it is killed then, because nobody could look after it.
+ * became itself; it is killed then, because nobody could look after it. -EPERM:
+ * we are not allowed to look (ptrace(2)); it is left alone.
  */
 int worker_adopt(pid_t pid, uint64_t start_time, dev_t device, struct worker *ret,
                  int *ret_fuse, int *ret_mount, struct nsm_error *err);
