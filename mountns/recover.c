@@ -14,7 +14,11 @@
 /* As often as something kills the one who undoes: each starts from what it finds. */
 #define ATTEMPTS_MAX 3
 
-/* Nothing may be looked at while the one that did it still acts. */
+/*
+ * Nothing may be looked at while the one that did it still acts. But who waits
+ * for a FUSE filesystem of the tenant may not even end by SIGKILL, and that is
+ * nearly always before it has done anything: then it dies on its way back.
+ */
 static int end_joiner(struct nsm_work *w)
 {
         struct pollfd p = { .fd = w->progress.joiner_pidfd, .events = POLLIN };
@@ -22,6 +26,8 @@ static int end_joiner(struct nsm_work *w)
         if (p.fd < 0)
                 return 0;
         nsm_sys_pidfd_send_signal(p.fd, SIGKILL);
+        if (!w->progress.has_intent)
+                return 0;
         while (poll(&p, 1, -1) < 0)
                 if (errno != EINTR)
                         return -errno;
