@@ -84,6 +84,16 @@ static int plan_change(const struct nsm_view *view, const struct stat *attr, int
         return r;
 }
 
+static int apply_owner(struct nsm_thread *thread, const char *path, const struct change *c)
+{
+        /* Bits that make a program set-id go all the same; S_ISGID without S_IXGRP stays. */
+        int r = nsm_thread_keep_set_ids(thread, true);
+
+        if (r == 0 && chown(path, c->uid, c->gid) < 0)
+                r = -errno;
+        return r;
+}
+
 static int apply_mode(struct nsm_thread *thread, const char *path, mode_t mode)
 {
         /* The kernel has taken S_ISGID away where the caller may not set it. */
@@ -94,25 +104,26 @@ static int apply_mode(struct nsm_thread *thread, const char *path, mode_t mode)
         return r;
 }
 
-static int apply_size(struct nsm_thread *thread, int fd, off_t size, bool strip)
+static int apply_size(fuse_req_t req, struct nsm_thread *thread, int fd, off_t size, bool strip)
 {
-        int r = nsm_thread_keep_set_ids(thread, !strip);
+        int r = nsm_op_prepare_strip(req, thread, strip);
 
         return r < 0 ? r : nsm_fd_truncate(fd, size);
 }
 
 /* The owner before the mode, because a change of owner strips set-id bits. */
-static int apply_change(struct nsm_thread *thread, int fd, const struct change *c)
+static int apply_change(fuse_req_t req, struct nsm_thread *thread, int fd,
+                        const struct change *c)
 {
         struct nsm_fd_path path = nsm_fd_path(fd);
         int r = 0;
 
         if (c->to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
-                r = chown(path.text, c->uid, c->gid) < 0 ? -errno : 0;
+                r = apply_owner(thread, path.text, c);
         if (r == 0 && (c->to_set & FUSE_SET_ATTR_MODE))
                 r = apply_mode(thread, path.text, c->mode);
         if (r == 0 && (c->to_set & FUSE_SET_ATTR_SIZE))
-                r = apply_size(thread, fd, c->size, c->to_set & FUSE_SET_ATTR_KILL_SUID);
+                r = apply_size(req, thread, fd, c->size, c->to_set & FUSE_SET_ATTR_KILL_SUID);
         if (r == 0 && (c->times[0].tv_nsec != UTIME_OMIT || c->times[1].tv_nsec != UTIME_OMIT))
                 r = utimensat(AT_FDCWD, path.text, c->times, 0) < 0 ? -errno : 0;
         return r;
@@ -135,7 +146,7 @@ static int set_attributes(fuse_req_t req, fuse_ino_t node, const struct stat *at
         if (r == 0 && handle < 0)
                 r = nsm_node_open(view, node, O_PATH, &fd, NULL);
         if (r == 0)
-                r = apply_change(thread, handle < 0 ? fd : handle, &change);
+                r = apply_change(req, thread, handle < 0 ? fd : handle, &change);
         if (r == 0)
                 r = nsm_statx(handle < 0 ? fd : handle, "", ret);
         return r;

@@ -63,8 +63,9 @@ static ssize_t write_fully(int fd, const char *data, size_t size, off_t off, int
 }
 
 /* Everything that may change a file's content: not read-only, and set-id bits as told. */
-static int prepare_change(struct nsm_view *view, struct fuse_file_info *fi, bool strip)
+static int prepare_change(fuse_req_t req, struct fuse_file_info *fi, bool strip)
 {
+        struct nsm_view *view = nsm_view_of(req);
         struct nsm_thread *thread = nsm_thread_get(view);
 
         if (!thread)
@@ -72,7 +73,7 @@ static int prepare_change(struct nsm_view *view, struct fuse_file_info *fi, bool
         if (view->config.read_only)
                 return -EROFS;
         int fd = nsm_handle_fd(view, fi);
-        int r = fd < 0 ? fd : nsm_thread_keep_set_ids(thread, !strip);
+        int r = fd < 0 ? fd : nsm_op_prepare_strip(req, thread, strip);
         return r < 0 ? r : fd;
 }
 
@@ -80,7 +81,7 @@ void nsm_op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size
                   struct fuse_file_info *fi)
 {
         struct nsm_fs *fs = nsm_fs_of(req);
-        int fd = prepare_change(fs->view, fi, nsm_op_strips_set_ids(fi));
+        int fd = prepare_change(req, fi, nsm_op_strips_set_ids(fi));
 
         if (fd < 0) {
                 nsm_reply(req, fd);
@@ -107,7 +108,7 @@ static bool strips_unsaid(fuse_req_t req)
 void nsm_op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t off, off_t len,
                       struct fuse_file_info *fi)
 {
-        int fd = prepare_change(nsm_view_of(req), fi, strips_unsaid(req));
+        int fd = prepare_change(req, fi, strips_unsaid(req));
 
         nsm_reply(req, fd < 0 ? fd : fallocate(fd, mode, off, len) < 0 ? -errno : 0);
 }
@@ -130,7 +131,7 @@ void nsm_op_copy_file_range(fuse_req_t req, fuse_ino_t node_in, off_t off_in,
 {
         struct nsm_view *view = nsm_view_of(req);
         int in = nsm_handle_fd(view, fi_in);
-        int out = in < 0 ? in : prepare_change(view, fi_out, strips_unsaid(req));
+        int out = in < 0 ? in : prepare_change(req, fi_out, strips_unsaid(req));
 
         if (out < 0) {
                 nsm_reply(req, out);

@@ -69,8 +69,9 @@ static bool changes_file(int flags)
         return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
 }
 
-static int open_file(struct nsm_view *view, fuse_ino_t node, struct fuse_file_info *fi)
+static int open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
+        struct nsm_view *view = nsm_view_of(req);
         struct nsm_thread *thread = nsm_thread_get(view);
         cleanup_fd int fd = -1;
         struct statx stx;
@@ -91,7 +92,7 @@ static int open_file(struct nsm_view *view, fuse_ino_t node, struct fuse_file_in
         if (!S_ISREG(stx.stx_mode))
                 return -ESTALE;
         if (fi->flags & O_TRUNC) {
-                r = nsm_thread_keep_set_ids(thread, !nsm_op_strips_set_ids(fi));
+                r = nsm_op_prepare_strip(req, thread, nsm_op_strips_set_ids(fi));
                 if (r == 0)
                         r = nsm_fd_truncate(fd, 0);
                 if (r < 0)
@@ -104,7 +105,7 @@ void nsm_op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
         struct nsm_fs *fs = nsm_fs_of(req);
 
-        int r = open_file(fs->view, node, fi);
+        int r = open_file(req, node, fi);
         if (r < 0) {
                 nsm_reply(req, r);
                 return;

@@ -72,6 +72,12 @@ int nsm_handle_fd(struct nsm_view *view, const struct fuse_file_info *fi);
 /* Makes a handle of *@fd, which is taken. 0, -ENFILE or -ENOMEM. */
 int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, struct fuse_file_info *fi);
 
+/*
+ * Before a change of content: whether the storage takes set-id bits away as it
+ * would for the caller, or leaves them all. 0 or -errno.
+ */
+int nsm_op_prepare_strip(fuse_req_t req, struct nsm_thread *thread, bool strip);
+
 /* Closes it. Returns whether the node has none open any more. */
 bool nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi);
 
