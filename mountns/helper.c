@@ -146,7 +146,8 @@ int nsm_helper_finish(struct nsm_helper *h, struct nsm_result *ret, struct nsm_e
         read_journal(h);
         if (h->progress.has_result) {
                 r = h->progress.error.code;
-                if (h->progress.result.outcome != NSM_OUTCOME_DONE && r == 0)
+                /* The job's own reason must not read as "not over". */
+                if (h->progress.result.outcome != NSM_OUTCOME_DONE && (r == 0 || r == -EAGAIN))
                         r = -EIO;
                 take_result(h, ret);
                 return h->progress.error.code == 0 && r == 0 ?

@@ -60,6 +60,7 @@ enum nsm_step {
 /* For tests alone; all zero otherwise. */
 struct nsm_fault {
         enum nsm_step fail_at;        /* the step is done, then reported as failed */
+        int fail_with;                /* negative errno; 0 is -EIO */
         enum nsm_step kill_joiner_at; /* SIGKILL for the process in the container */
         enum nsm_step kill_helper_at; /* SIGKILL for the one outside */
         enum nsm_step hang_at;        /* waits for ever, as a tenant could make it */

@@ -65,7 +65,8 @@ int nsm_joiner_step(struct nsm_joiner *j, enum nsm_step step, struct nsm_error *
         if (fault->hang_at == step)
                 hang();
         if (fault->fail_at == step)
-                return nsm_error_set(err, -EIO, "step %d fails because a test wants it", step);
+                return nsm_error_set(err, fault->fail_with ? fault->fail_with : -EIO,
+                                     "step %d fails because a test wants it", step);
         return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
@@ -15,6 +16,11 @@
 
 const char *const nsm_device_names[NSM_DEVICE_COUNT] = { "null",   "zero",    "full",
                                                          "random", "urandom", "tty" };
+
+/* Their numbers, from the kernel's admin-guide/devices.txt. */
+static const struct {
+        unsigned major, minor;
+} device_numbers[NSM_DEVICE_COUNT] = { { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, { 5, 0 } };
 
 uint64_t nsm_scratch_attributes(bool read_only, bool nosuid, bool nodev)
 {
@@ -76,7 +82,8 @@ void nsm_scratch_clone_devices(int *ret)
                 snprintf(path, sizeof path, "/dev/%s", nsm_device_names[i]);
                 ret[i] = -1;
                 /* What stands at that path must be the device, not what someone put there. */
-                if (lstat(path, &st) < 0 || !S_ISCHR(st.st_mode))
+                if (lstat(path, &st) < 0 || !S_ISCHR(st.st_mode) ||
+                    st.st_rdev != makedev(device_numbers[i].major, device_numbers[i].minor))
                         continue;
                 ret[i] = open_tree(AT_FDCWD, path,
                                    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);

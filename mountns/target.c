@@ -159,7 +159,7 @@ static int check_namespaces(const struct nsm_target *t, int proc, struct nsm_err
         if (r < 0)
                 return gone(t->pid, err);
         if (now != t->inodes[NSM_NAMESPACE_USER])
-                return nsm_error_set(err, -EAGAIN,
+                return nsm_error_set(err, -EPERM,
                                      "process %d changed its user namespace meanwhile: name one "
                                      "that has settled", t->pid);
         return 0;

@@ -31,7 +31,8 @@ int nsm_work_step(struct nsm_work *w, enum nsm_step step, struct nsm_error *err)
         while (fault->hang_at == step)
                 pause();
         if (fault->fail_at == step)
-                return nsm_error_set(err, -EIO, "step %d fails because a test wants it", step);
+                return nsm_error_set(err, fault->fail_with ? fault->fail_with : -EIO,
+                                     "step %d fails because a test wants it", step);
         return 0;
 }
 

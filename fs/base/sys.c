@@ -20,8 +20,13 @@ static long result(long r)
 int nsm_sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
 {
         struct open_how how = { .flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve };
+        int r, tries = 0;
 
-        return (int)result(syscall(SYS_openat2, dirfd, path, &how, sizeof how));
+        /* EAGAIN: somebody renamed on the way, and the kernel cannot tell whether we got out. */
+        do
+                r = (int)result(syscall(SYS_openat2, dirfd, path, &how, sizeof how));
+        while (r == -EAGAIN && resolve && ++tries < 64);
+        return r;
 }
 
 int nsm_sys_pivot_root(const char *new_root, const char *put_old)

@@ -117,6 +117,22 @@ static void try_double(unsigned undoers, unsigned helpers, bool undone)
                 cr_assert_str_eq(nsm_container_mountinfo(k.c), before);
 }
 
+/* EAGAIN is what nsm_helper_finish() says of a job that is not over. */
+Test(graft_faults, any_errno_ends_a_job, .timeout = 20)
+{
+        KIT_REQUIRE();
+        static const enum nsm_step steps[] = { NSM_STEP_SCAN, NSM_STEP_JOIN, NSM_STEP_MOVE };
+        cleanup_kit struct kit k = kit_new(NULL);
+
+        for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+                struct kit_job job = kit_attach(k.c, k.view, "/mnt");
+
+                job.request.fault.fail_at = steps[i];
+                job.request.fault.fail_with = -EAGAIN;
+                kit_must_not(k.w, job, 12, "a test wants it");
+        }
+}
+
 Test(graft_faults, undoers_are_killed)
 {
         KIT_REQUIRE();
