@@ -85,7 +85,8 @@ Test(records, are_found_again)
 
 Test(records, what_is_none_is_set_aside)
 {
-        static const char *const bad[] = { "", "{", "[]", "{}", "{\"boot\":1}", "{\"boot\":\"a\"} x" };
+        static const char *const bad[] = { "", "{", "[]", "{}", "{\"boot\":1}",
+                                           "{\"boot\":\"a\"} x" };
         json_t *all;
         char name[32];
 
