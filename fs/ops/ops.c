@@ -36,7 +36,7 @@ int nsm_op_prepare_strip(fuse_req_t req, struct nsm_thread *thread, bool strip)
         struct nsm_caller caller = nsm_caller_of(req);
         int r = nsm_thread_keep_set_ids(thread, !strip);
 
-        /* S_ISGID without S_IXGRP stays for a member of the group: whose writes are the caller's. */
+        /* S_ISGID without S_IXGRP stays where a member of the group writes. */
         if (r == 0 && strip)
                 r = nsm_caller_become(nsm_view_of(req), thread, &caller);
         return r == -EOVERFLOW ? 0 : r; /* of no id here: then as nobody in particular */
