@@ -9,8 +9,9 @@
  * OPTION: ro, coherence=shared|exclusive, devices=deny|allow, beside. Standard
  * input and output should be /dev/null, standard error takes the log.
  *
- * The worker exits 0 when the view's superblock is gone or on SIGTERM, 1 when
- * it cannot start or the connection was aborted. It ignores SIGHUP and SIGPIPE.
+ * The worker exits 0 when the view's superblock is gone, when the connection
+ * was aborted, or on SIGTERM; 1 when it cannot start or the device fails. It
+ * ignores SIGHUP, SIGPIPE and SIGXFSZ.
  */
 #ifndef NSM_WORKER_H
 #define NSM_WORKER_H
