@@ -178,8 +178,26 @@ static int prepare(struct nsm_work *w, struct nsm_joiner *j, int *ret_clone, str
         return nsm_scratch_enter(*ret_clone, q->api && !q->at, err);
 }
 
+/*
+ * While the old root stood on the new one, setns(2) into the namespace led to
+ * it: who did that after the second scan has it. Nobody can any more, so that
+ * this scan is the last word; but nothing can be taken back.
+ */
+static void look_again(struct nsm_work *w, struct attach *a, const struct nsm_table *after)
+{
+        cleanup_free struct nsm_holders *holders = calloc(1, sizeof *holders);
+
+        a->footholds.pivoted = after;
+        a->footholds.except = 0;
+        if (!holders || nsm_footholds_scan(&a->footholds, holders, NULL) < 0)
+                nsm_work_warn(w, "could not look whether someone entered the old root meanwhile");
+        else if (holders->total > 0)
+                say_reachable(w, holders);
+        a->footholds.pivoted = NULL;
+}
+
 /* Afterwards the graft is where it should be, with its flags, and the old root is gone. */
-static int check_after(struct nsm_work *w, const struct attach *a, struct nsm_error *err)
+static int check_after(struct nsm_work *w, struct attach *a, struct nsm_error *err)
 {
         const struct nsm_request *q = w->request;
         cleanup_table struct nsm_table after = { 0 };
@@ -204,6 +222,8 @@ static int check_after(struct nsm_work *w, const struct attach *a, struct nsm_er
                                      "should be: someone in it changes mounts meanwhile");
         if (!q->at && nsm_table_find(&after, a->root_id))
                 nsm_work_warn(w, "the old root is still mounted somewhere in the container");
+        if (!q->at && !q->force)
+                look_again(w, a, &after);
         return 0;
 }
 

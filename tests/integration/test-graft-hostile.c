@@ -76,6 +76,80 @@ static pid_t start_silence(struct nsm_world *w, struct nsm_fake_container *c)
         return pid;
 }
 
+/*
+ * In the container: joins its own mount namespace again and again, because
+ * that leads to the old root for as long as that stands on the new one.
+ */
+static void race(int ready)
+{
+        int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        uint64_t old, now;
+
+        if (own < 0 || nsm_sys_mount_id(AT_FDCWD, "/", 0, &old) < 0 || write(ready, "y", 1) != 1)
+                _exit(1);
+        do
+                nsm_sys_mount_id(AT_FDCWD, "/", 0, &now);
+        while (now == old);
+        do {
+                if (setns(own, CLONE_NEWNS) < 0)
+                        _exit(1);
+                nsm_sys_mount_id(AT_FDCWD, "/", 0, &now);
+        } while (now != old);
+        for (;;)
+                pause();
+}
+
+static pid_t start_race(struct nsm_fake_container *c)
+{
+        int ready[2];
+        char answer = 'n';
+        pid_t pid;
+
+        if (pipe2(ready, O_CLOEXEC) < 0)
+                nsm_harness_die("pipe: %s", strerror(errno));
+        pid = fork();
+        if (pid == 0) {
+                int pidfd = nsm_sys_pidfd_open(c->pid);
+
+                if (setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) < 0 || setgid(0) < 0 ||
+                    setuid(0) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0 ||
+                    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                        _exit(1);
+                close_range(3, (unsigned)ready[1] - 1, 0);
+                close_range((unsigned)ready[1] + 1, ~0U, 0);
+                race(ready[1]);
+        }
+        close(ready[1]);
+        if (pid < 0 || read(ready[0], &answer, 1) != 1)
+                nsm_harness_die("cannot enter the container");
+        close(ready[0]);
+        return pid;
+}
+
+/* Refused, or named in a warning, or not in the old root: never in it and not named. */
+Test(graft_hostile, process_that_joins_again_while_roots_are_exchanged)
+{
+        KIT_REQUIRE();
+        cleanup_kit struct kit k = kit_new(&host_pids);
+
+        for (int i = 0; i < 10; i++) {
+                struct nsm_fake_container *c = nsm_tenant_add_container(k.t, &host_pids);
+                pid_t racer = start_race(c);
+                struct nsm_output *o = kit_run(k.w, kit_attach(c, k.view, NULL));
+                uint64_t root = 0, graft = 0;
+                const char *line = strstr(o->out, "mount ");
+
+                nsm_sys_mount_id(AT_FDCWD, nsm_world_printf(k.w, "/proc/%d/root", racer), 0, &root);
+                if (line)
+                        graft = strtoull(line + strlen("mount "), NULL, 10);
+                cr_assert(o->status == 13 || root == graft || strstr(o->out, "stays reachable"),
+                          "racer %d: %s", racer, o->out);
+                kill(racer, SIGKILL);
+                waitpid(racer, NULL, 0);
+                nsm_container_kill(c);
+        }
+}
+
 Test(graft_hostile, filesystem_that_never_answers)
 {
         KIT_REQUIRE();
