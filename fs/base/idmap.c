@@ -103,14 +103,16 @@ int nsm_idmap_add(struct nsm_idmap *map, struct nsm_extent extent, struct nsm_er
         int r;
 
         if (extent.count == 0)
-                return nsm_error_set(err, -EINVAL, "an extent with count 0 maps nothing: give at least 1");
+                return nsm_error_set(err, -EINVAL,
+                                     "an extent with count 0 maps nothing: give at least 1");
         r = check_side(map, NSM_ID_OUTWARD, "inside", extent.inside, extent.count, err);
         if (r == 0)
                 r = check_side(map, NSM_ID_INWARD, "outside", extent.outside, extent.count, err);
         if (r < 0)
                 return r;
         if (map->n >= NSM_IDMAP_EXTENTS_MAX)
-                return nsm_error_set(err, -E2BIG, "more than %d extents, the kernel's limit: join some",
+                return nsm_error_set(err, -E2BIG,
+                                     "more than %d extents, the kernel's limit: join some",
                                      NSM_IDMAP_EXTENTS_MAX);
         if (grow(&map->by_inside, map->n + 1) < 0 || grow(&map->by_outside, map->n + 1) < 0)
                 return nsm_error_set(err, -ENOMEM, "out of memory for an id map");

@@ -51,7 +51,7 @@ int nsm_guardian_make_container(const struct nsm_guardian_request *request, cons
                                 const char *uid_map, const char *gid_map, const char *work_dir,
                                 struct nsm_guardian_reply *reply);
 
-/* Unmounts, lazily, all that is mounted below a directory or (@itself) at it. 0 or a negative errno. */
+/* Unmounts, lazily, all that is mounted below a directory or (@itself) at it. 0 or -errno. */
 int nsm_guardian_unmount(const char *dir, bool itself);
 
 /* Joins all namespaces of a process that differ from ours. 0 or a negative errno. */

@@ -87,7 +87,8 @@ Test(parse, names)
         cr_expect(nsm_name_is_valid(longest));
 
         static const char *const good[] = { "a", "acme", "a-", "a1-b2" };
-        static const char *const bad[] = { "", "1a", "-a", "Acme", "a_b", "a.b", "a/b", "a b", "\xc3\xa9" };
+        static const char *const bad[] = { "", "1a", "-a", "Acme", "a_b", "a.b", "a/b", "a b",
+                                           "\xc3\xa9" };
         for (size_t i = 0; i < sizeof good / sizeof *good; i++)
                 cr_expect(nsm_name_is_valid(good[i]), "'%s'", good[i]);
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -101,12 +102,14 @@ Test(parse, lists)
         cr_expect_eq(nsm_parse_u32_list("0:100000:65536", ':', v, 3), 0);
         cr_expect(v[0] == 0 && v[1] == 100000 && v[2] == 65536);
 
-        static const char *const bad[] = { "0:1", "0:1:2:3", "0:1:", ":1:2", "0:1:2 ", " 0:1:2", "0::2",
+        static const char *const bad[] = { "0:1", "0:1:2:3", "0:1:", ":1:2", "0:1:2 ", " 0:1:2",
+                                           "0::2",
                                            "0:-1:2", "0 1 2", "" };
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
                 cr_expect_eq(nsm_parse_u32_list(bad[i], ':', v, 3), -EINVAL, "'%s'", bad[i]);
         cr_expect_eq(nsm_parse_u32_list("0:1:4294967296", ':', v, 3), -ERANGE);
-        cr_expect(v[0] == 0 && v[1] == 100000 && v[2] == 65536, "refused lists leave the result alone");
+        cr_expect(v[0] == 0 && v[1] == 100000 && v[2] == 65536,
+                  "refused lists leave the result alone");
 
         cr_expect_eq(nsm_parse_u32_list("         0     100000      65536", ' ', v, 3), 0);
         cr_expect_eq(nsm_parse_u32_list("0 1", ' ', v, 3), -EINVAL);

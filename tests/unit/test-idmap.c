@@ -177,12 +177,14 @@ static void fill(struct nsm_idmap *map, struct model *m, unsigned *seed)
                 struct nsm_extent e = random_extent(seed);
                 bool taken = model_add(m, e);
 
-                cr_assert_eq(nsm_idmap_add(map, e, NULL) == 0, taken, "%" PRIu32 " %" PRIu32 " %" PRIu32,
+                cr_assert_eq(nsm_idmap_add(map, e, NULL) == 0, taken,
+                             "%" PRIu32 " %" PRIu32 " %" PRIu32,
                              e.inside, e.outside, e.count);
         }
 }
 
-static void expect_like_model(const struct nsm_idmap *map, enum nsm_id_direction d, const int *model)
+static void expect_like_model(const struct nsm_idmap *map, enum nsm_id_direction d,
+                              const int *model)
 {
         for (uint32_t id = 0; id < IDS; id++) {
                 uint32_t got = 0;
@@ -217,7 +219,8 @@ Test(idmap, agrees_with_a_table_of_all_ids)
                         uint32_t got;
                         int r = nsm_idmap_shift(&both, NSM_ID_OUTWARD, id, &got);
 
-                        cr_assert_eq(r == 0 ? (int)got : -1, want, "round %u id %" PRIu32, round, id);
+                        cr_assert_eq(r == 0 ? (int)got : -1, want,
+                                     "round %u id %" PRIu32, round, id);
                         if (mb.out[id] >= 0 && mb.out[id] != ma.out[id])
                                 within = false;
                         if (ma.in[id] >= 0 && mb.in[id] >= 0)
