@@ -286,8 +286,14 @@ static bool control_answers(void *arg)
         struct sockaddr_un name = {.sun_family = AF_UNIX};
         cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+        struct ucred peer;
+        socklen_t size = sizeof(peer);
+
         snprintf(name.sun_path, sizeof(name.sun_path), "%s/control", world->runtime_dir);
-        return connect(fd, (struct sockaddr *)&name, sizeof(name)) == 0;
+        /* A helper of a supervisor that was killed may still hold the former socket. */
+        return connect(fd, (struct sockaddr *)&name, sizeof(name)) == 0 &&
+               getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+               peer.pid == world->supervisor;
 }
 
 static bool answers_or_ended(void *arg)

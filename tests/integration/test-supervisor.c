@@ -48,6 +48,32 @@ Test(begin, an_alien_socket_is_not_replaced)
         nsm_world_must(w, "nsmount list");
 }
 
+Test(begin, who_started_it_may_end)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = nsm_world_new();
+
+        /* Neither is waited for: who reads its stderr, nor a shell that collects it. */
+        nsm_world_must(w, "nsmountd 2>&1 | true; nsmount reload && nsmount reload");
+        nsm_world_must(w, "x=$(nsmountd --runtime-dir \"$PWD/other\" 2>&1)");
+        nsm_world_must(w, "nsmount --runtime-dir \"$PWD/other\" reload");
+}
+
+Test(begin, what_is_configured_meanwhile_is_known)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = nsm_world_new();
+
+        for (int i = 0; i < 12; i++) {
+                nsm_world_must(w, "mkdir -p storage/t%d; nsmountd -f 2>>log & daemon=$!;"
+                               " until test -e run/lock; do :; done;"
+                               " nsmount tenant add t%d --ids %u:10 --volume root=$PWD/storage/t%d &&"
+                               " until nsmount list >names 2>/dev/null; do :; done;"
+                               " kill $daemon; wait $daemon; rm run/lock; grep -q '^t%d ' names",
+                               i, i, w->first_id + 10 * (unsigned)i, i, i);
+        }
+}
+
 Test(begin, without_privilege)
 {
         NSM_REQUIRE();

@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <systemd/sd-journal.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
@@ -99,7 +102,7 @@ static int check_privilege(struct nsm_error *err)
                              "to enter containers: run it as root");
 }
 
-/* Four descriptors per view and a handful per request: as many as we may. */
+/* Three descriptors per view and a handful per request: as many as we may. */
 static void raise_limits(void)
 {
         struct rlimit files;
@@ -135,14 +138,44 @@ static int daemonize(int *ret_ready)
         return 0;
 }
 
-/* Serving now: lets the starter go, and the terminal's input and output with it. */
-static void leave_terminal(int *ready)
+/* Where log lines go in the background: the journal, or a file where there is none. */
+static int open_log(const char *runtime_dir)
+{
+        cleanup_free char *path = NULL;
+        char stream[64];
+        struct stat st;
+        int fd = sd_journal_stream_fd("nsmountd", LOG_INFO, true);
+
+        if (fd >= 0 && fstat(fd, &st) == 0) {
+                snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)st.st_dev,
+                         (uintmax_t)st.st_ino);
+                (void)setenv("JOURNAL_STREAM", stream, true); /* log lines begin with <N> then */
+                return fd;
+        }
+        nsm_close_fd(fd);
+        if (asprintf(&path, "%s/log", runtime_dir) < 0)
+                return -ENOMEM;
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+        return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Serving now: lets the starter go, and its terminal or pipe with it, which may
+ * end long before us. A file that somebody chose for stderr stays.
+ */
+static void leave_terminal(const char *runtime_dir, int *ready)
 {
         cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        cleanup_fd int log = -1;
+        struct stat st;
 
         if (null >= 0) {
                 (void)dup2(null, STDIN_FILENO);
                 (void)dup2(null, STDOUT_FILENO);
+        }
+        if (fstat(STDERR_FILENO, &st) < 0 || !S_ISREG(st.st_mode)) {
+                log = open_log(runtime_dir);
+                (void)dup2(log >= 0 ? log : null, STDERR_FILENO);
         }
         if (write(*ready, "r", 1) != 1)
                 nsm_log(LOG_WARNING, "who started us has not waited");
@@ -187,7 +220,7 @@ static int serve(struct options *options, struct nsm_error *err)
         if (r < 0)
                 return r;
         if (!options->foreground)
-                leave_terminal(&ready);
+                leave_terminal(options->supervisor.runtime_dir, &ready);
         return supervisor_run(supervisor, err);
 }
 
@@ -200,6 +233,7 @@ int main(int argc, char **argv)
         if (status >= 0)
                 return status;
         umask(022);
+        (void)signal(SIGPIPE, SIG_IGN); /* whoever reads our log may end before us */
         close_range(STDERR_FILENO + 1, ~0u, 0); /* what whoever started us left open */
         raise_limits();
         if (serve(&options, &err) < 0) {

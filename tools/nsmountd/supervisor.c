@@ -197,13 +197,11 @@ static int load_config(struct supervisor *supervisor, struct nsm_error *err)
         return r;
 }
 
-static int listen_and_serve(struct supervisor *supervisor, struct nsm_error *err)
+/* Takes the listening socket over. */
+static int serve(struct supervisor *supervisor, int *fd, struct nsm_error *err)
 {
-        cleanup_fd int fd = -1;
-        int r = runtime_listen(&supervisor->runtime, &fd, err);
+        int r;
 
-        if (r < 0)
-                return r;
         supervisor->interface = (struct nsm_server_interface){
                 .name = "io.nsmount",
                 .text = nsm_control_interface_text,
@@ -211,10 +209,10 @@ static int listen_and_serve(struct supervisor *supervisor, struct nsm_error *err
                 .n_methods = supervisor_n_methods,
                 .context = supervisor,
         };
-        r = nsm_server_new(supervisor->event, fd, &supervisor->interface, &supervisor->server);
+        r = nsm_server_new(supervisor->event, *fd, &supervisor->interface, &supervisor->server);
         if (r < 0)
                 return nsm_error_set(err, r, "cannot serve: %s", strerror(-r));
-        nsm_take_fd(&fd);
+        nsm_take_fd(fd);
         return 0;
 }
 
@@ -222,6 +220,7 @@ int supervisor_new(const struct supervisor_options *options, struct supervisor *
                    struct nsm_error *err)
 {
         cleanup_supervisor struct supervisor *supervisor = calloc(1, sizeof *supervisor);
+        cleanup_fd int socket = -1;
         struct stat own;
         int r;
 
@@ -236,9 +235,12 @@ int supervisor_new(const struct supervisor_options *options, struct supervisor *
             stat("/proc/self/ns/mnt", &own) < 0)
                 return nsm_error_set(err, -EIO, "/proc is not what it should be");
         supervisor->mount_namespace = own.st_ino;
-        r = load_config(supervisor, err);
+        r = runtime_open(options->runtime_dir, &supervisor->runtime, err);
+        /* First, so that whoever changes the files after we read them is heard: it waits. */
         if (r == 0)
-                r = runtime_open(options->runtime_dir, &supervisor->runtime, err);
+                r = runtime_listen(&supervisor->runtime, &socket, err);
+        if (r == 0)
+                r = load_config(supervisor, err);
         if (r < 0)
                 return r;
         supervisor->fuse_control_fd = superblock_open_control();
@@ -249,7 +251,7 @@ int supervisor_new(const struct supervisor_options *options, struct supervisor *
                 return nsm_error_set(err, r, "cannot set up the event loop: %s", strerror(-r));
         r = adopt_all(supervisor, err);
         if (r == 0)
-                r = listen_and_serve(supervisor, err);
+                r = serve(supervisor, &socket, err);
         if (r == 0)
                 *ret = nsm_take_ptr(supervisor);
         return r;
