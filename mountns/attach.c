@@ -71,8 +71,8 @@ static int refuse_footholds(struct nsm_work *w, const struct nsm_holders *holder
         w->outcome = NSM_OUTCOME_BUSY;
         return nsm_error_set(err, -EBUSY,
                              "%zu process%s would keep a foothold in the old root, and with it the "
-                             "tree of the host: %s: end %s, or let %s stand in / with no "
-                             "directory open, or attach by force", holders->total,
+                             "tree of the host: %s: end %s, or start %s from / (cd /) and with "
+                             "no directory open, or attach with --force", holders->total,
                              holders->total == 1 ? "" : "es", text,
                              holders->total == 1 ? "it" : "them",
                              holders->total == 1 ? "it" : "them");

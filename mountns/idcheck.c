@@ -32,20 +32,25 @@ static void be_inside(int user_namespace, int link)
         _exit(0);
 }
 
-static int check_map(pid_t child, const char *name, const char *kind, const struct nsm_idmap *whole,
-                     struct nsm_error *err)
+/* Reads the map of @child, which is that of the container @pid. */
+static int check_map(pid_t child, pid_t pid, const char *name, const char *kind,
+                     const struct nsm_idmap *whole, struct nsm_error *err)
 {
         cleanup_idmap struct nsm_idmap map = { 0 };
         cleanup_fd int proc = nsm_proc_open(err);
         cleanup_free char *text = malloc(MAP_TEXT_MAX);
+        const struct nsm_extent *first = whole->by_inside;
         struct nsm_extent bad;
-        char path[48];
+        char path[48], good[48] = "";
         int r;
 
         if (proc < 0)
                 return proc;
         if (!text)
                 return nsm_error_set(err, -ENOMEM, "out of memory");
+        if (whole->n > 0)
+                snprintf(good, sizeof good, "%u %u %u", first->inside, first->outside,
+                         first->count);
         snprintf(path, sizeof path, "%d/%s", child, name);
         r = nsm_proc_read(proc, path, text, MAP_TEXT_MAX);
         if (r < 0)
@@ -57,14 +62,15 @@ static int check_map(pid_t child, const char *name, const char *kind, const stru
         if (map.n == 0)
                 return nsm_error_set(err, -EPERM,
                                      "the container's %s is empty: write it before the container "
-                                     "is attached", name);
+                                     "is attached: echo '%s' >/proc/%d/%s", name, good, pid, name);
         if (nsm_idmap_contains(whole, &map, &bad))
                 return 0;
         return nsm_error_set(err, -EPERM,
                              "the container maps %s %u..%u to host ids %u..%u, which the tenant's "
-                             "ids do not: give it a map within the tenant's", kind, bad.inside,
+                             "ids do not: start it anew and give it a map within the tenant's: "
+                             "echo '%s' >/proc/PID/%s", kind, bad.inside,
                              bad.inside + (bad.count - 1), bad.outside,
-                             bad.outside + (bad.count - 1));
+                             bad.outside + (bad.count - 1), good, name);
 }
 
 int nsm_target_check_ids(const struct nsm_target *target, const struct nsm_idmap *uids,
@@ -92,9 +98,9 @@ int nsm_target_check_ids(const struct nsm_target *target, const struct nsm_idmap
                 r = nsm_error_set(err, joined, "cannot join the container's user namespace: %s",
                                   strerror(-joined));
         else
-                r = check_map(child, "uid_map", "users", uids, err);
+                r = check_map(child, target->pid, "uid_map", "users", uids, err);
         if (r == 0)
-                r = check_map(child, "gid_map", "groups", gids, err);
+                r = check_map(child, target->pid, "gid_map", "groups", gids, err);
         nsm_close_fd(nsm_take_fd(&ours));
         while (waitid(P_PIDFD, (id_t)pidfd, &(siginfo_t){ 0 }, WEXITED) < 0 && errno == EINTR)
                 ;

@@ -361,6 +361,9 @@ static void ids_are(const struct extent *uids, const struct extent *gids, const 
         cr_assert_eq(o->status, text ? 1 : 0, "status %d: %s", o->status, o->out);
         if (text)
                 cr_assert(strstr(o->out, text), "%s", o->out);
+        if (text)
+                cr_assert(strstr(o->out, nsm_world_printf(w, ": echo '0 %u 65536' >/proc/",
+                                                          t->first_id)), "%s", o->out);
 }
 
 #define ID_TEST(name, uids, gids, text)      \
