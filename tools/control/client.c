@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "fs/base/cleanup.h"
 #include "tools/control/channel.h"
@@ -40,9 +41,10 @@ static int explain_connect(const char *dir, int r, struct nsm_error *err)
         case -ENOENT:
         case -ECONNREFUSED:
                 return nsm_error_set(err, -ECONNREFUSED,
-                                     "nsmountd is not running on %s: start it with "
-                                     "\"systemctl start nsmountd\", or \"nsmountd "
-                                     "--runtime-dir %s\"", dir, dir);
+                                     "nsmountd is not running on %s: start it with %s\"nsmountd "
+                                     "--runtime-dir %s\"", dir,
+                                     access("/run/systemd/system", F_OK) == 0 ?
+                                             "\"systemctl start nsmountd\", or " : "", dir);
         case -EACCES:
         case -EPERM:
                 return nsm_error_set(err, -EACCES, "%s: only root may ask nsmountd: "
