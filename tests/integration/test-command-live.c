@@ -40,6 +40,8 @@ Test(live, a_tenant_added_while_it_runs_is_served_at_once)
                "already attached");
         expect(nsm_world_run(w, "nsmount tenant set acme --volume new --access ro"), 0,
                "note: acme/new goes on as it was started");
+        nsm_world_must(w, "mkdir storage/b; nsmount tenant add beta --ids 5:5 --volume "
+                       "root=$PWD/storage/b 2>notes; ! test -s notes; nsmount tenant rm beta");
         expect_out(nsm_world_run(w, "nsmount detach g1"), "g1 /mnt\n");
         expect(nsm_world_run(w, "nsmount detach g1"), 1, "g1");
         expect(nsm_world_run(w, "nsmount tenant rm acme"), 0, "");

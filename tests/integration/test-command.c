@@ -292,6 +292,14 @@ Test(command, takes_its_directories_from_options_and_environment)
         nsm_world_must(w, "nsmount tenant add acme --ids auto --volume root=$PWD/storage/a");
         o = nsm_world_run(w, "nsmount --config $PWD/other tenant list");
         cr_expect(o->status == 0 && strstr(o->err, "/other has no tenants"), "%s", o->err);
+        expect(nsm_world_run(w, "nsmount --config $PWD/other tenant rm acme"), 1, "no tenant");
+        expect(nsm_world_run(w, "nsmount --config $PWD/no/other tenant add acme --ids 5:5 "
+                             "--volume root=$PWD/storage/a"), 1, "mkdir -p it");
+        nsm_world_must(w, "! test -e other && ! test -e no");
+        o = nsm_world_run(w, "nsmount --config $PWD/new tenant add acme --ids 5:5 "
+                          "--volume root=$PWD/storage/a");
+        cr_expect(o->status == 0 && strstr(o->err, "made the configuration directory") &&
+                  strstr(o->err, "takes effect when it starts"), "%s", o->err);
         o = nsm_world_run(w, "NSMOUNT_CONFIG=$PWD/other nsmount tenant list --config $PWD/etc");
         cr_expect(o->status == 0 && strstr(o->out, "acme"), "%s", o->err);
         expect(nsm_world_run(w, "nsmount list --runtime-dir $PWD/elsewhere"), 1, "/elsewhere");

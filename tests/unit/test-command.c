@@ -182,21 +182,29 @@ Test(options, wrong_usage_is_named)
         static const struct {
                 const char *words, *says;
         } wrong[] = {
-                { "", "no subcommand" },
-                { "frobnicate", "frobnicate: unknown subcommand" },
+                { "", "no subcommand: see nsmount help" },
+                { "frobnicate", "frobnicate: unknown subcommand: see nsmount help" },
+                { "umount", "umount: unknown subcommand: did you mean unmount?" },
+                { "add x", "add: unknown subcommand: did you mean tenant add?" },
+                { "tenants", "tenants: unknown subcommand: did you mean tenant?" },
                 { "tenant", "tenant: which? add, set, rm, show or list" },
-                { "tenant frob", "tenant frob: unknown subcommand" },
+                { "tenant frob", "frob: unknown subcommand: see nsmount help" },
+                { "tenant remove", "remove: unknown subcommand: see nsmount help" },
+                { "tenant sett x", "sett: unknown subcommand: did you mean tenant set?" },
                 { "--frob list", "--frob: unknown option" },
                 { "list --frob", "--frob: unknown option" },
                 { "list -x", "-x: unknown option" },
                 { "list --json=yes", "--json=yes: this option takes no value" },
                 { "attach acme --pid", "--pid wants a value" },
-                { "attach --pid 5", "attach: something is missing" },
+                { "attach acme --pid --at /mnt", "--pid wants a value, and not the option --at" },
+                { "attach --pid 5", "attach: TENANT is missing" },
                 { "attach a b --pid 5", "attach: 'b' is one word too many" },
                 { "attach a --pid 5 --pid 6", "--pid is given twice" },
                 { "list --kill", "--kill: unknown option" },
-                { "help frob", "frob: unknown subcommand" },
-                { "mount acme", "mount: something is missing" },
+                { "help frob", "frob: unknown subcommand: see nsmount help" },
+                { "mount acme", "mount: DIR is missing" },
+                { "detach", "detach: GRAFT or TENANT is missing" },
+                { "tenant add", "tenant add: NAME is missing" },
         };
 
         for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -222,6 +230,7 @@ Test(options, help_and_version_are_had_in_every_way)
                 { "help", NSM_WISH_HELP, NULL },
                 { "help tenant", NSM_WISH_HELP, NULL },
                 { "tenant --help", NSM_WISH_HELP, NULL },
+                { "tenant -h", NSM_WISH_HELP, NULL },
                 { "help attach", NSM_WISH_HELP, &nsm_command_attach },
                 { "attach --help", NSM_WISH_HELP, &nsm_command_attach },
                 { "attach acme -h", NSM_WISH_HELP, &nsm_command_attach },
@@ -240,6 +249,9 @@ Test(options, help_and_version_are_had_in_every_way)
                              err.text);
                 cr_expect_eq(line.wish, ways[i].wish, "%s", ways[i].words);
                 cr_expect_eq(line.invocation.command, ways[i].command, "%s", ways[i].words);
+                cr_expect_eq(line.group != NULL,
+                             !ways[i].command && strstr(ways[i].words, "tenant"), "%s",
+                             ways[i].words);
                 nsm_command_line_clear(&line);
         }
 }

@@ -35,10 +35,15 @@ static int make_dirs(const char *dir, struct nsm_error *err)
 
         if (asprintf(&path, "%s/tenants.d", dir) < 0)
                 return nsm_error_set(err, -ENOMEM, "out of memory");
-        if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-                return nsm_error_set(err, -errno,
-                                     "%s: cannot make the configuration directory: %m%s", dir,
-                                     errno == EACCES ? ": run this as root" : "");
+        if (mkdir(dir, 0755) < 0 && errno != EEXIST) {
+                if (errno != ENOENT)
+                        return nsm_error_set(err, -errno,
+                                             "%s: cannot make the configuration directory: %m%s",
+                                             dir, errno == EACCES ? ": run this as root" : "");
+                return nsm_error_set(err, -ENOENT,
+                                     "%s: there is no such directory, and none above to make it "
+                                     "in: mkdir -p it, or name another with --config", dir);
+        }
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
                 return nsm_error_set(err, -errno, "%s: cannot make the directory: %m%s", path,
                                      errno == EACCES ? ": run this as root" : "");

@@ -3,13 +3,13 @@
 #include "tools/nsmount/remote.h"
 
 static const struct nsm_option options[] = {
-        { "pid", "PID", "a process of the container; its namespaces are joined", 0 },
-        { "volume", "VOLUME", "the volume; default root", 0 },
-        { "at", "PATH", "below the container's root; default: as its root", 0 },
-        { "read-only", NULL, "a read-only view of its own", 0 },
-        { "no-api", NULL, "as root: leave out /proc, /sys, /dev, /run and /tmp", 0 },
-        { "force", NULL, "as root: although processes keep a foothold in the old root", 0 },
-        { "json", NULL, "print the graft as JSON", 0 },
+        { "pid", "PID", "a process of the container; its namespaces are joined", NSM_ONCE },
+        { "volume", "VOLUME", "the volume; default root", NSM_ONCE },
+        { "at", "PATH", "below the container's root; default: as its root", NSM_ONCE },
+        { "read-only", NULL, "a read-only view of its own", NSM_ONCE },
+        { "no-api", NULL, "as root: leave out /proc, /sys, /dev, /run and /tmp", NSM_ONCE },
+        { "force", NULL, "as root: although processes keep a foothold in the old root", NSM_ONCE },
+        { "json", NULL, "print the graft as JSON", NSM_ONCE },
         { 0 },
 };
 
@@ -35,6 +35,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
 const struct nsm_command nsm_command_attach = {
         .name = "attach",
         .usage = "TENANT --pid PID [--volume VOLUME] [--at PATH] [--read-only] [--no-api]",
+        .words = { "TENANT" },
         .help = "put a view into a container, as its root or below it",
         .more = "Prints the graft's name and its place. The container's user namespace must map\n"
                 "ids as the tenant's configuration does.\n",

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/parse.h"
@@ -200,14 +201,42 @@ int nsm_change_apply(const struct nsm_invocation *inv, const char *auto_ids, cha
         return r;
 }
 
-static void print_changed(const json_t *reply)
+/* Views of the tenant that differ from what is written now; those of others were so before. */
+static void note_changed(const struct nsm_invocation *inv, const char *tenant, const json_t *reply)
 {
-        const json_t *name;
-        size_t i;
+        cleanup_config struct nsm_config *config = NULL;
+        const json_t *view;
+        size_t i, n = strlen(tenant);
 
-        json_array_foreach (json_object_get(reply, "changed"), i, name)
-                fprintf(stderr, "nsmount: note: %s goes on as it was started until it is closed\n",
-                        json_string_value(name) ?: "?");
+        if (nsm_config_load(inv->config_dir, &config, NULL) < 0)
+                return;
+        json_array_foreach (json_object_get(reply, "changed"), i, view) {
+                const char *name = json_string_value(view) ?: "";
+
+                if (strncmp(name, tenant, n) == 0 && name[n] == '/')
+                        fprintf(stderr,
+                                "nsmount: note: %s goes on as it was started, and is closed "
+                                "%" PRIu32 " s after its last graft\n", name,
+                                config->idle_close_s);
+        }
+}
+
+/* A missing configuration directory is made, but never silently, and only for a new tenant. */
+int nsm_change_lock(const struct nsm_invocation *inv, bool create, struct nsm_error *err)
+{
+        bool missing = access(inv->config_dir, F_OK) < 0 && errno == ENOENT;
+        int fd;
+
+        if (missing && !create)
+                return nsm_error_set(err, -ENOENT,
+                                     "%s: there is no such configuration directory, and no tenant "
+                                     "'%s': name another with --config", inv->config_dir,
+                                     inv->args[0]);
+        fd = nsm_config_lock(inv->config_dir, err);
+        if (fd >= 0 && missing)
+                fprintf(stderr, "nsmount: note: made the configuration directory %s\n",
+                        inv->config_dir);
+        return fd;
 }
 
 int nsm_change_commit(const struct nsm_invocation *inv, const char *tenant, const char *old,
@@ -221,8 +250,11 @@ int nsm_change_commit(const struct nsm_invocation *inv, const char *tenant, cons
                 return r;
         r = nsm_remote_call(inv, "Reload", json_object(), -1, &reply, &why);
         if (r == 0)
-                print_changed(reply);
-        if (r == 0 || r == -ECONNREFUSED) /* it reads the files when it starts */
+                note_changed(inv, tenant, reply);
+        if (r == -ECONNREFUSED) /* it reads the files when it starts */
+                fprintf(stderr, "nsmount: note: nsmountd does not run: this takes effect when it "
+                        "starts\n");
+        if (r == 0 || r == -ECONNREFUSED)
                 return 0;
         if (nsm_config_write_tenant(inv->config_dir, tenant, old, NULL) < 0)
                 return nsm_error_set(err, r, "%s is written, but nsmountd refused it: %s", tenant,

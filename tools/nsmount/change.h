@@ -6,19 +6,19 @@
 #include "tools/nsmount/command.h"
 
 /* Both take these; the names are those of nsmount.conf(5). */
-#define NSM_CHANGE_OPTIONS                                                                  \
-        { "ids", "HOST:COUNT", "host ids of container ids from 0; or auto[:COUNT]", 0 },    \
-        { "uid-map", "C:H:COUNT", "or container and host ids, extent by extent", 1 },       \
-        { "gid-map", "C:H:COUNT", "the same for groups", 1 },                               \
-        { "shared-source", "yes|no", "other tenants may have the same sources", 0 },        \
-        { "volume", "NAME=DIR", "a volume; the options behind it speak of this one", 1 },   \
-        { "access", "rw|ro", "  what its views allow", 1 },                                 \
-        { "storage-ids", "C:S:COUNT", "  container and storage ids, extent by extent", 1 }, \
-        { "storage-uids", "C:S:COUNT", "  the same for users alone", 1 },                   \
-        { "storage-gids", "C:S:COUNT", "  the same for groups alone", 1 },                  \
-        { "coherence", "shared|exclusive", "  whether others write below it", 1 },          \
-        { "devices", "deny|allow", "  whether device nodes open", 1 },                      \
-        { "suid", "allow|deny", "  whether set-id programs count", 1 }
+#define NSM_CHANGE_OPTIONS                                                                        \
+        { "ids", "HOST:COUNT", "host ids of container ids from 0; or auto[:COUNT]", NSM_ONCE },   \
+        { "uid-map", "C:H:COUNT", "or container and host ids, extent by extent", NSM_OFTEN },     \
+        { "gid-map", "C:H:COUNT", "the same for groups", NSM_OFTEN },                             \
+        { "shared-source", "yes|no", "other tenants may have the same sources", NSM_ONCE },       \
+        { "volume", "NAME=DIR", "a volume; the options behind it speak of this one", NSM_OFTEN }, \
+        { "access", "rw|ro", "  what its views allow", NSM_PER_VOLUME },                          \
+        { "storage-ids", "C:S:COUNT", "  container and storage ids, by extents", NSM_OFTEN },     \
+        { "storage-uids", "C:S:COUNT", "  the same for users alone", NSM_OFTEN },                 \
+        { "storage-gids", "C:S:COUNT", "  the same for groups alone", NSM_OFTEN },                \
+        { "coherence", "shared|exclusive", "  whether others write below it", NSM_PER_VOLUME },   \
+        { "devices", "deny|allow", "  whether device nodes open", NSM_PER_VOLUME },               \
+        { "suid", "allow|deny", "  whether set-id programs count", NSM_PER_VOLUME }
 
 /*
  * Applies what an invocation says to the text of a tenant's file. @auto_ids
@@ -26,6 +26,12 @@
  */
 int nsm_change_apply(const struct nsm_invocation *inv, const char *auto_ids, char **text,
                      struct nsm_error *err);
+
+/*
+ * nsm_config_lock(). A directory that is missing is made when @create, which a note
+ * says; otherwise it is -ENOENT: what has no directory has no tenant to change.
+ */
+int nsm_change_lock(const struct nsm_invocation *inv, bool create, struct nsm_error *err);
 
 /*
  * "HOST:COUNT" of the pool when --ids is auto; *ret stays as it is when not. The

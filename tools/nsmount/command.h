@@ -24,11 +24,17 @@ enum nsm_exit {
 
 #define NSM_OPTIONS_MAX 24 /* of one subcommand, the global ones included */
 
+enum nsm_times {
+        NSM_ONCE,
+        NSM_OFTEN,
+        NSM_PER_VOLUME, /* what it speaks of was named before it */
+};
+
 struct nsm_option {
         const char *name;     /* without the dashes; NULL ends a table */
         const char *argument; /* its name in the help, or NULL for a switch */
         const char *help;
-        bool repeatable;
+        enum nsm_times times;
 };
 
 /* An option as it was given. */
@@ -52,10 +58,11 @@ struct nsm_invocation {
 };
 
 struct nsm_command {
-        const char *name;  /* "attach", "tenant add" */
-        const char *usage; /* its arguments and main options, behind the name */
-        const char *help;  /* one line */
-        const char *more;  /* further lines of its help, or NULL */
+        const char *name;     /* "attach", "tenant add" */
+        const char *usage;    /* its arguments and main options, behind the name */
+        const char *words[2]; /* the arguments alone, for who left one out */
+        const char *help;     /* one line */
+        const char *more;     /* further lines of its help, or NULL */
         const char *example;
         size_t min_args, max_args;
         const struct nsm_option *options; /* NULL: none of its own */

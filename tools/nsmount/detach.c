@@ -3,10 +3,10 @@
 #include "tools/nsmount/remote.h"
 
 static const struct nsm_option options[] = {
-        { "pid", "PID", "a process of the container; the one word is then a tenant", 0 },
-        { "at", "PATH", "below the container's root; default: the root", 0 },
-        { "kill", NULL, "end the processes of a container whose root the graft is", 0 },
-        { "json", NULL, "print what the graft was as JSON", 0 },
+        { "pid", "PID", "a process of the container; the one word is then a tenant", NSM_ONCE },
+        { "at", "PATH", "below the container's root; default: the root", NSM_ONCE },
+        { "kill", NULL, "end the processes of a container whose root the graft is", NSM_ONCE },
+        { "json", NULL, "print what the graft was as JSON", NSM_ONCE },
         { 0 },
 };
 
@@ -45,6 +45,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
 const struct nsm_command nsm_command_detach = {
         .name = "detach",
         .usage = "{GRAFT | TENANT --pid PID [--at PATH]} [--kill]",
+        .words = { "GRAFT or TENANT" },
         .help = "take a graft back, or say who still uses it",
         .more = "A graft that is a container's root ends with its container: the processes are\n"
                 "named, or ended with --kill.\n",

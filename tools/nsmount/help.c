@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tools/nsmount/help.h"
 
+#include <string.h>
+
 #define COLUMN 28 /* where the explanations begin */
 
 void nsm_help_print_usage(FILE *out, const struct nsm_command *command)
@@ -21,7 +23,16 @@ static void print_options(FILE *out, const struct nsm_option *options)
                                 options->argument ? options->argument : "");
 
                 fprintf(out, "%*s%s%s\n", n < COLUMN ? COLUMN - n : 1, "", options->help,
-                        options->repeatable ? " (repeatable)" : "");
+                        options->times == NSM_OFTEN ? " (repeatable)" : "");
+        }
+}
+
+/* Those whose name begins with @prefix. */
+static void print_commands(FILE *out, const char *prefix)
+{
+        for (const struct nsm_command *const *p = nsm_commands; *p; p++) {
+                if (strncmp((*p)->name, prefix, strlen(prefix)) == 0)
+                        fprintf(out, "  %-*s%s\n", COLUMN - 2, (*p)->name, (*p)->help);
         }
 }
 
@@ -31,8 +42,7 @@ static void print_all(FILE *out)
         fputs("\nGives tenants their own root filesystems out of shared storage.\n\n"
               "Subcommands:\n",
               out);
-        for (const struct nsm_command *const *p = nsm_commands; *p; p++)
-                fprintf(out, "  %-*s%s\n", COLUMN - 2, (*p)->name, (*p)->help);
+        print_commands(out, "");
         fputs("\nOptions, before or behind the subcommand:\n", out);
         print_options(out, nsm_global_options);
         fputs("\nExit status: 0 done; 1 refused or failed, nothing half done; 2 wrong usage.\n"
@@ -57,4 +67,14 @@ void nsm_help_print(FILE *out, const struct nsm_command *command)
         fputs("\nOptions of every subcommand:\n", out);
         print_options(out, nsm_global_options);
         fprintf(out, "\nExample:\n  %s\n", command->example);
+}
+
+void nsm_help_print_group(FILE *out, const char *group)
+{
+        char prefix[32];
+
+        snprintf(prefix, sizeof prefix, "%s ", group);
+        fprintf(out, "Usage: nsmount %s SUBCOMMAND ...\n\nSubcommands:\n", group);
+        print_commands(out, prefix);
+        fprintf(out, "\nMore: nsmount help %s SUBCOMMAND, nsmount(1).\n", group);
 }

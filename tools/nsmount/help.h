@@ -13,4 +13,7 @@ void nsm_help_print_usage(FILE *out, const struct nsm_command *command);
 /* All that there is to say about one, or about the whole. */
 void nsm_help_print(FILE *out, const struct nsm_command *command);
 
+/* The subcommands whose first word is @group, such as "tenant". */
+void nsm_help_print_group(FILE *out, const char *group);
+
 #endif

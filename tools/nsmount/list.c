@@ -6,7 +6,7 @@
 #include "tools/nsmount/tree.h"
 
 static const struct nsm_option options[] = {
-        { "json", NULL, "print as JSON: what List of io.nsmount.varlink replies", 0 },
+        { "json", NULL, "print as JSON: what List of io.nsmount.varlink replies", NSM_ONCE },
         { 0 },
 };
 

@@ -12,7 +12,10 @@ static int act(const struct nsm_command_line *line, struct nsm_error *err)
 {
         switch (line->wish) {
         case NSM_WISH_HELP:
-                nsm_help_print(stdout, line->invocation.command);
+                if (line->group)
+                        nsm_help_print_group(stdout, line->group);
+                else
+                        nsm_help_print(stdout, line->invocation.command);
                 return 0;
         case NSM_WISH_VERSION:
                 puts("nsmount " NSM_VERSION);
@@ -21,7 +24,7 @@ static int act(const struct nsm_command_line *line, struct nsm_error *err)
                 break;
         }
         if (!line->invocation.command)
-                return nsm_usage_error(err, "no subcommand");
+                return nsm_usage_error(err, "no subcommand: see nsmount help");
         return line->invocation.command->run(&line->invocation, err);
 }
 

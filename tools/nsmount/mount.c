@@ -3,10 +3,10 @@
 #include "tools/nsmount/remote.h"
 
 static const struct nsm_option options[] = {
-        { "volume", "VOLUME", "the volume; default root", 0 },
-        { "read-only", NULL, "a read-only view of its own", 0 },
-        { "suid", NULL, "set-id programs count on this mount", 0 },
-        { "json", NULL, "print the graft as JSON", 0 },
+        { "volume", "VOLUME", "the volume; default root", NSM_ONCE },
+        { "read-only", NULL, "a read-only view of its own", NSM_ONCE },
+        { "suid", NULL, "set-id programs count on this mount", NSM_ONCE },
+        { "json", NULL, "print the graft as JSON", NSM_ONCE },
         { 0 },
 };
 
@@ -30,6 +30,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
 const struct nsm_command nsm_command_mount = {
         .name = "mount",
         .usage = "TENANT DIR [--volume VOLUME] [--read-only] [--suid]",
+        .words = { "TENANT", "DIR" },
         .help = "put a view at a directory of the host, for a launcher that wants one",
         .more = "The directory above DIR must be root's, with mode 0710 at most, and its group\n"
                 "the host gid of the tenant's root: nobody else of the host gets in.\n",

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tools/config/config.h"
+#include "tools/nsmount/similar.h"
 
 #define RUNTIME_DIR_DEFAULT "/run/nsmount"
 
@@ -17,11 +18,12 @@
 
 const struct nsm_option nsm_global_options[] = {
         { "config", "DIR",
-          "configuration (NSMOUNT_CONFIG; default " NSM_CONFIG_DIR_DEFAULT ")", 0 },
+          "configuration (NSMOUNT_CONFIG; default " NSM_CONFIG_DIR_DEFAULT ")", NSM_ONCE },
         { "runtime-dir", "DIR",
-          "where nsmountd listens (NSMOUNT_RUNTIME_DIR; default " RUNTIME_DIR_DEFAULT ")", 0 },
-        { "help", NULL, "say how it is used, and end", 0 },
-        { "version", NULL, "say the version, and end", 0 },
+          "where nsmountd listens (NSMOUNT_RUNTIME_DIR; default " RUNTIME_DIR_DEFAULT ")",
+          NSM_ONCE },
+        { "help", NULL, "say how it is used, and end", NSM_ONCE },
+        { "version", NULL, "say the version, and end", NSM_ONCE },
         { 0 },
 };
 
@@ -79,6 +81,22 @@ static void add_options(struct table *t, const struct nsm_option *options)
         t->longs[t->n] = (struct option){ 0 };
 }
 
+/*
+ * Whether @value is one of the options of @t, written as such: what stands there
+ * when a shell's unquoted variable was empty.
+ */
+static bool is_option(const struct table *t, const char *value)
+{
+        for (size_t i = 0; i < t->n && strncmp(value, "--", 2) == 0; i++) {
+                size_t n = strlen(t->options[i]->name);
+
+                if (strncmp(value + 2, t->options[i]->name, n) == 0 &&
+                    (value[2 + n] == '\0' || value[2 + n] == '='))
+                        return true;
+        }
+        return false;
+}
+
 static int take_option(struct nsm_command_line *line, const struct nsm_option *option,
                        const char *value, struct nsm_error *err)
 {
@@ -92,7 +110,7 @@ static int take_option(struct nsm_command_line *line, const struct nsm_option *o
                 inv->config_dir = value;
         else if (strcmp(option->name, "runtime-dir") == 0)
                 inv->runtime_dir = value;
-        else if (!option->repeatable && nsm_invocation_has(inv, option->name))
+        else if (option->times == NSM_ONCE && nsm_invocation_has(inv, option->name))
                 return nsm_usage_error(err, "--%s is given twice", option->name);
         else
                 line->given[inv->n_given++] = (struct nsm_given){ option, value };
@@ -125,6 +143,9 @@ static int take_options(struct nsm_command_line *line, int argc, char **argv, bo
                         line->wish = NSM_WISH_VERSION;
                 else if (c == ':')
                         r = nsm_usage_error(err, "%s wants a value", argv[optind - 1]);
+                else if (option && optarg == argv[optind - 1] && is_option(&table, optarg))
+                        r = nsm_usage_error(err, "--%s wants a value, and not the option %s",
+                                            option->name, optarg);
                 else if (option)
                         r = take_option(line, option, optarg, err);
                 else if (optopt >= LONG_BASE)
@@ -171,11 +192,17 @@ static bool is_group(const char *word)
 
 static int unknown_command(int argc, char **argv, struct nsm_error *err)
 {
-        if (!is_group(argv[0]))
-                return nsm_usage_error(err, "%s: unknown subcommand", argv[0]);
-        if (argc < 2)
-                return nsm_usage_error(err, "%s: which? add, set, rm, show or list", argv[0]);
-        return nsm_usage_error(err, "%s %s: unknown subcommand", argv[0], argv[1]);
+        const char *word = argv[0], *meant;
+
+        if (is_group(word) && argc < 2)
+                return nsm_usage_error(err, "%s: which? add, set, rm, show or list", word);
+        if (is_group(word))
+                word = argv[1];
+        meant = nsm_similar_find(word);
+        if (meant)
+                return nsm_usage_error(err, "%s: unknown subcommand: did you mean %s?", word,
+                                       meant);
+        return nsm_usage_error(err, "%s: unknown subcommand: see nsmount help", word);
 }
 
 /* "help", "help attach", "version": words where others write options. */
@@ -186,9 +213,11 @@ static int take_word(struct nsm_command_line *line, int argc, char **argv, struc
                 return 0;
         }
         line->wish = NSM_WISH_HELP;
-        if (argc > 1 && find_command(argc - 1, argv + 1, &line->invocation.command) == 0 &&
-            !is_group(argv[1]))
+        if (argc < 2 || find_command(argc - 1, argv + 1, &line->invocation.command) > 0)
+                return 0;
+        if (!is_group(argv[1]) || argc > 2)
                 return unknown_command(argc - 1, argv + 1, err);
+        line->group = argv[1];
         return 0;
 }
 
@@ -197,7 +226,8 @@ static int check_words(const struct nsm_invocation *inv, struct nsm_error *err)
         const struct nsm_command *command = inv->command;
 
         if (inv->n_args < command->min_args)
-                return nsm_usage_error(err, "%s: something is missing", command->name);
+                return nsm_usage_error(err, "%s: %s is missing", command->name,
+                                       command->words[inv->n_args]);
         if (inv->n_args > command->max_args)
                 return nsm_usage_error(err, "%s: '%s' is one word too many", command->name,
                                        inv->args[command->max_args]);
@@ -232,12 +262,14 @@ int nsm_command_line_parse(int argc, char **argv, struct nsm_command_line *ret,
         argc -= optind;
         argv += optind;
         if (argc == 0)
-                return nsm_usage_error(err, "no subcommand");
+                return nsm_usage_error(err, "no subcommand: see nsmount help");
         if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "version") == 0)
                 return take_word(ret, argc, argv, err);
         words = find_command(argc, argv, &inv->command);
-        if (words == 0 && is_group(argv[0]) && argc > 1 && strcmp(argv[1], "--help") == 0) {
+        if (words == 0 && is_group(argv[0]) && argc > 1 &&
+            (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
                 ret->wish = NSM_WISH_HELP;
+                ret->group = argv[0];
                 return 0;
         }
         if (words == 0)

@@ -14,6 +14,7 @@ enum nsm_wish {
 
 struct nsm_command_line {
         enum nsm_wish wish;
+        const char *group; /* "tenant": help for all of its subcommands; or NULL */
         struct nsm_invocation invocation;
         const char **args;       /* owned, what invocation points to */
         struct nsm_given *given; /* owned, likewise */

@@ -2,7 +2,7 @@
 #include "tools/nsmount/remote.h"
 
 static const struct nsm_option options[] = {
-        { "json", NULL, "print as JSON what changed", 0 },
+        { "json", NULL, "print as JSON what changed", NSM_ONCE },
         { 0 },
 };
 
@@ -11,14 +11,15 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
         cleanup_json json_t *reply = NULL;
         int r = nsm_remote_call(inv, "Reload", json_object(), -1, &reply, err);
         const json_t *changed = json_object_get(reply, "changed"), *name;
+        json_int_t tenants;
         size_t i;
 
         if (r < 0)
                 return r;
         if (nsm_invocation_has(inv, "json"))
                 return nsm_output_json(reply);
-        printf("%" JSON_INTEGER_FORMAT " tenants",
-               json_integer_value(json_object_get(reply, "tenants")));
+        tenants = json_integer_value(json_object_get(reply, "tenants"));
+        printf("%" JSON_INTEGER_FORMAT " tenant%s", tenants, tenants == 1 ? "" : "s");
         json_array_foreach (changed, i, name)
                 printf("%s%s", i ? ", " : "; changed: ", json_string_value(name) ?: "?");
         puts("");

@@ -79,7 +79,7 @@ int nsm_remote_open_process(const struct nsm_invocation *inv, struct nsm_error *
         if (!text)
                 return nsm_usage_error(err, "%s: --pid is missing", inv->command->name);
         if (nsm_parse_pid(text, &pid) < 0)
-                return nsm_usage_error(err, "--pid %s: this is no process id", text);
+                return nsm_usage_error(err, "--pid '%s': this is no process id", text);
         fd = nsm_sys_pidfd_open(pid);
         if (fd >= 0)
                 return fd;

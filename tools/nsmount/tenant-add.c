@@ -33,7 +33,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
 
         if (r < 0)
                 return r;
-        lock = nsm_config_lock(inv->config_dir, err);
+        lock = nsm_change_lock(inv, true, err);
         if (lock < 0)
                 return lock;
         r = nsm_config_read_tenant(inv->config_dir, name, &old, err);
@@ -57,6 +57,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
 const struct nsm_command nsm_command_tenant_add = {
         .name = "tenant add",
         .usage = "NAME --ids {auto | HOST:COUNT} --volume NAME=DIR [OPTIONS]...",
+        .words = { "NAME" },
         .help = "add a tenant: its ids and its volumes",
         .more = "The volume called root becomes a container's root. An option of a volume speaks\n"
                 "of the --volume before it.\n",

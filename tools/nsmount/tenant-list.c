@@ -8,7 +8,7 @@
 #include "tools/nsmount/output.h"
 
 static const struct nsm_option options[] = {
-        { "json", NULL, "print as JSON: {\"tenants\": [Tenant, ...]}", 0 },
+        { "json", NULL, "print as JSON: {\"tenants\": [Tenant, ...]}", NSM_ONCE },
         { 0 },
 };
 

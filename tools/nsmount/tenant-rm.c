@@ -52,7 +52,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
         const char *name = inv->args[0];
         cleanup_config struct nsm_config *config = NULL;
         cleanup_free char *old = NULL, *grafts = NULL;
-        cleanup_fd int lock = nsm_config_lock(inv->config_dir, err);
+        cleanup_fd int lock = nsm_change_lock(inv, false, err);
         int r;
 
         if (lock < 0)
@@ -79,6 +79,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
 const struct nsm_command nsm_command_tenant_rm = {
         .name = "tenant rm",
         .usage = "NAME",
+        .words = { "NAME" },
         .help = "remove a tenant from the configuration; its sources stay as they are",
         .example = "nsmount tenant rm acme",
         .min_args = 1,

@@ -11,7 +11,7 @@
 
 static const struct nsm_option options[] = {
         NSM_CHANGE_OPTIONS,
-        { "remove-volume", "NAME", "take a volume out", 1 },
+        { "remove-volume", "NAME", "take a volume out", NSM_OFTEN },
         { 0 },
 };
 
@@ -46,7 +46,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
 
         if (inv->n_given == 0)
                 return nsm_usage_error(err, "tenant set: what? No option says it");
-        lock = nsm_config_lock(inv->config_dir, err);
+        lock = nsm_change_lock(inv, false, err);
         if (lock < 0)
                 return lock;
         r = nsm_config_load(inv->config_dir, &config, err);
@@ -72,6 +72,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
 const struct nsm_command nsm_command_tenant_set = {
         .name = "tenant set",
         .usage = "NAME [OPTIONS]...",
+        .words = { "NAME" },
         .help = "change a tenant",
         .more = "What is given replaces what is there, all lines of a repeatable key at once; an\n"
                 "empty value goes back to the default. Comments in the file stay. Live views go\n"

@@ -8,7 +8,7 @@
 #include "tools/nsmount/output.h"
 
 static const struct nsm_option options[] = {
-        { "json", NULL, "print as JSON: a Tenant", 0 },
+        { "json", NULL, "print as JSON: a Tenant", NSM_ONCE },
         { 0 },
 };
 
@@ -84,6 +84,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
 const struct nsm_command nsm_command_tenant_show = {
         .name = "tenant show",
         .usage = "TENANT [--json]",
+        .words = { "NAME" },
         .help = "show a tenant's configuration, with all defaults filled in",
         .example = "nsmount tenant show acme",
         .min_args = 1,

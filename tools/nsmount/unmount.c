@@ -3,7 +3,7 @@
 #include "tools/nsmount/remote.h"
 
 static const struct nsm_option options[] = {
-        { "json", NULL, "print what the graft was as JSON", 0 },
+        { "json", NULL, "print what the graft was as JSON", NSM_ONCE },
         { 0 },
 };
 
@@ -22,6 +22,7 @@ static int run(const struct nsm_invocation *inv, struct nsm_error *err)
 const struct nsm_command nsm_command_unmount = {
         .name = "unmount",
         .usage = "DIR",
+        .words = { "DIR" },
         .help = "take a view from a directory of the host, or say who still uses it",
         .example = "nsmount unmount /run/bundles/acme/rootfs",
         .min_args = 1,
