@@ -240,6 +240,7 @@ static void run_detach(struct nsm_call *call, void *context)
 
         if (!parse(call, P(TENANT) | P(CONTAINER) | P(AT) | P(GRAFT) | P(KILL), 0, &p))
                 return;
+        graft_sweep(supervisor); /* numbers of what is gone may name something new by now */
         graft = find_detach(supervisor, call, &p, &target, &err);
         if (graft) {
                 take_back(supervisor, call, graft, target, p.kill);
@@ -258,6 +259,7 @@ static void run_unmount(struct nsm_call *call, void *context)
 
         if (!parse(call, P(DIRECTORY), P(DIRECTORY), &p))
                 return;
+        graft_sweep(supervisor);
         if (find_graft_on_host(supervisor, p.directory, &graft, &err) < 0)
                 refuse(call, &err);
         else
