@@ -73,17 +73,21 @@ Test(tenant, a_refused_change_changes_nothing)
                 int status;
                 const char *says;
         } refused[] = {
-                { "tenant add beta --ids FIRST:65536 --volume root=$PWD/storage/c", 1, "overlap" },
+                { "tenant add beta --ids FIRST:65536 --volume root=$PWD/storage/c", 1,
+                  "tenant beta: host user ids " },
                 { "tenant add beta --ids 5:1 --volume root=$PWD/storage/a", 1, "is the same as" },
                 { "tenant add beta --ids 5:1 --volume root=$PWD/storage/a/sub", 1, "lies inside" },
-                { "tenant add beta --ids 5:1 --volume root=$PWD/storage", 1, "lies inside" },
+                { "tenant add beta --ids 5:1 --volume root=$PWD/storage", 1,
+                  "tenant beta: volume root: source = " },
+                { "tenant add beta --ids 5:1 --volume root=$PWD/storage", 1, "/storage: holds" },
                 { "tenant add beta --ids 5:1 --volume root=storage/c", 1, "path is relative" },
                 { "tenant add beta --ids 5:1 --volume root=$PWD/nowhere", 1, "no such directory" },
                 { "tenant add beta --ids 5:1 --volume root=$PWD/link", 1, "is a symlink" },
                 { "tenant add beta --ids 5:1 --volume root=$PWD/link/", 1, "is a symlink" },
                 { "tenant add beta --ids 5:1 --volume root=$PWD/file", 1, "is no directory" },
                 { "tenant add beta --ids 5:1 --volume root=/usr", 1, "others than root" },
-                { "tenant add beta --ids 5:0 --volume root=$PWD/storage/c", 1, "count 0" },
+                { "tenant add beta --ids 5:0 --volume root=$PWD/storage/c", 1,
+                  ": tenant beta: ids = 5:0: an extent with count 0" },
                 { "tenant add beta --ids -5:1 --volume root=$PWD/storage/c", 1, "decimal digits" },
                 { "tenant add beta --ids 5:1x --volume root=$PWD/storage/c", 1, "decimal digits" },
                 { "tenant add beta --ids 4294967295:1 --volume root=$PWD/storage/c", 1,
@@ -102,7 +106,9 @@ Test(tenant, a_refused_change_changes_nothing)
                 { "tenant add acme --ids 5:1 --volume root=$PWD/storage/c", 1, "tenant set" },
                 { "tenant set beta --ids 5:1", 1, "no tenant 'beta'" },
                 { "tenant set acme", 2, "what?" },
-                { "tenant set acme --volume root --access maybe", 1, "write rw or ro" },
+                { "tenant set acme --volume root --access maybe", 1,
+                  ": tenant acme: volume root: access = maybe: write rw or ro" },
+                { "tenant set acme --volume root --access ro --access rw", 1, "given twice" },
                 { "tenant set acme --remove-volume data", 1, "there is no [volume data]" },
                 { "tenant set acme --remove-volume root", 1, "no volume" },
                 { "tenant rm beta", 1, "no tenant 'beta'" },
@@ -141,7 +147,7 @@ Test(tenant, sources_are_compared_by_what_they_are)
         expect(nsm_world_run(w, "%s/deep --shared-source yes", add), 1, "for both");
         nsm_world_must(w, "nsmount tenant set acme --shared-source yes");
         nsm_world_must(w, "%s/deep --shared-source yes", add);
-        expect(nsm_world_run(w, "nsmount tenant set acme --shared-source no"), 1, "lies inside");
+        expect(nsm_world_run(w, "nsmount tenant set acme --shared-source no"), 1, ": holds");
         nsm_world_must(w, "umount bound deep");
 }
 

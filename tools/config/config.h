@@ -28,8 +28,8 @@
 
 /* Where a setting was read, for what is said about it. */
 struct nsm_config_place {
-        char *file; /* path, owned by the configuration */
-        unsigned line;
+        char *file;    /* path, owned by the configuration */
+        unsigned line; /* 0: of a change that is not written; file is then "tenant NAME" */
 };
 
 struct nsm_volume {

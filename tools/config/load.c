@@ -96,6 +96,7 @@ static int load_tenant(int dir_fd, const char *name, const struct nsm_config_cha
 {
         cleanup_settings struct nsm_settings list = { 0 };
         cleanup_free char *dir_path = NULL, *path = NULL, *file = NULL;
+        char change_name[sizeof "tenant " + NSM_NAME_MAX];
         struct nsm_tenant *tenant;
         int r;
 
@@ -107,19 +108,24 @@ static int load_tenant(int dir_fd, const char *name, const struct nsm_config_cha
                                      "%s: '%s' is no tenant's name, which is 1 to %d of a-z, 0-9 "
                                      "and -, and begins with a letter: rename it", path, name,
                                      NSM_NAME_MAX);
+        snprintf(change_name, sizeof change_name, "tenant %s", name);
+        list.unwritten = change;
         if (change)
-                r = nsm_settings_add_text(&list, path, change->text, change->size, nsm_tenant_specs,
-                                          err);
+                r = nsm_settings_add_text(&list, change_name, change->text, change->size,
+                                          nsm_tenant_specs, err);
         else
                 r = add_file(dir_fd, dir_path, file, nsm_tenant_specs, &list, err);
         if (r == -ENOENT)
                 return nsm_error_set(err, r, "%s: a symlink to nothing, or just removed", path);
+        list.unwritten = false;
         if (r == 0)
                 r = add_drop_ins(path, nsm_tenant_specs, &list, err);
         if (r < 0)
                 return r;
         tenant = new_tenant(config, err);
-        return tenant ? nsm_tenant_interpret(name, path, &list, tenant, err) : -EINVAL;
+        if (!tenant)
+                return -EINVAL;
+        return nsm_tenant_interpret(name, change ? change_name : path, &list, tenant, err);
 }
 
 static int compare_tenants(const void *a, const void *b)
@@ -172,6 +178,7 @@ static int report_overlap(const struct claim *a, const struct claim *b, const ch
                           const char *blamed, struct nsm_error *err)
 {
         const struct nsm_tenant *s, *t;
+        char line[16] = "";
 
         if (blamed && strcmp(a->tenant->name, blamed) == 0) {
                 const struct claim *swap = a;
@@ -180,10 +187,12 @@ static int report_overlap(const struct claim *a, const struct claim *b, const ch
         }
         s = a->tenant;
         t = b->tenant;
+        if (t->place.line > 0)
+                snprintf(line, sizeof line, ":%u", t->place.line);
         return nsm_error_set(err, -EINVAL,
-                             "%s:%u: host %s ids %" PRIu32 "..%" PRIu32 " overlap %" PRIu32
+                             "%s%s: host %s ids %" PRIu32 "..%" PRIu32 " overlap %" PRIu32
                              "..%" PRIu32 " of tenant %s (%s:%u): choose another range",
-                             t->place.file, t->place.line, kind, b->first,
+                             t->place.file, line, kind, b->first,
                              b->first + (b->count - 1), a->first, a->first + (a->count - 1),
                              s->name, s->place.file, s->place.line);
 }

@@ -26,9 +26,17 @@ int nsm_setting_error(struct nsm_error *err, int code, const struct nsm_setting 
         va_start(ap, fmt);
         vsnprintf(text, sizeof text, fmt, ap);
         va_end(ap);
+        if (!setting->key && setting->line == 0)
+                return nsm_error_set(err, code, "%s: %s: %s", setting->file, setting->section,
+                                     text);
         if (!setting->key)
                 return nsm_error_set(err, code, "%s:%u: [%s]: %s", setting->file, setting->line,
                                      setting->section, text);
+        if (setting->line == 0)
+                return nsm_error_set(err, code, "%s: %s%s%s = %s: %s", setting->file,
+                                     strcmp(setting->section, "tenant") ? setting->section : "",
+                                     strcmp(setting->section, "tenant") ? ": " : "", setting->key,
+                                     setting->value, text);
         hint = has_comment(setting->value) ? "; a comment has a line of its own" : "";
         return nsm_error_set(err, code, "%s:%u: %s = %s: %s%s", setting->file, setting->line,
                              setting->key, setting->value, text, hint);
@@ -195,6 +203,8 @@ static int add_setting(struct adding *a, const char *key, const char *value, str
         if (r < 0)
                 return r;
         twin = find_twin(a->list, a->from, a->section, key);
+        if (twin && !repeatable && a->line == 0)
+                return nsm_error_set(err, -EINVAL, "%s: %s is given twice", a->section, key);
         if (twin && !repeatable)
                 return nsm_error_set(err, -EINVAL,
                                      "%s is set already in line %u: remove one of the two", key,
@@ -216,14 +226,16 @@ int nsm_settings_add_text(struct nsm_settings *list, const char *path, const cha
                 r = nsm_ini_next(&scanner, &line, &why);
                 if (r <= 0)
                         break;
-                a.line = scanner.line;
+                a.line = list->unwritten ? 0 : scanner.line;
                 r = 0;
                 if (line.kind == NSM_INI_SECTION)
                         r = add_section(&a, line.name, &why);
                 else if (line.kind == NSM_INI_SETTING)
                         r = add_setting(&a, line.name, line.value, &why);
         }
-        if (r < 0)
+        if (r < 0 && list->unwritten)
+                nsm_error_set(err, r, "%s: %s", path, why.code ? why.text : strerror(-r));
+        else if (r < 0)
                 nsm_error_set(err, r, "%s:%u: %s", path, scanner.line,
                               why.code ? why.text : strerror(-r));
         return r;

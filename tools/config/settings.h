@@ -14,7 +14,7 @@
 
 struct nsm_setting {
         const char *file; /* owned by the list */
-        unsigned line;
+        unsigned line;    /* 0: it stands in no file yet */
         char *section;
         char *key; /* NULL: the section's own line */
         char *value;
@@ -24,6 +24,7 @@ struct nsm_settings {
         size_t n_files, n, room;
         char **files;
         struct nsm_setting *items; /* in the order of the files and lines */
+        bool unwritten;            /* what is added now stands in no file: its lines say nothing */
 };
 
 /* What a kind of file may hold. Both arrays end with a name that is NULL. */
@@ -68,7 +69,7 @@ const struct nsm_setting *nsm_settings_next(const struct nsm_settings *list, con
 const struct nsm_setting *nsm_settings_find_section(const struct nsm_settings *list,
                                                     const char *section);
 
-/* Records "FILE:LINE: [section] key: ..." and returns @code. */
+/* Records "FILE:LINE: key = value: ...", or "tenant NAME: ..." of a change; returns @code. */
 int nsm_setting_error(struct nsm_error *err, int code, const struct nsm_setting *setting,
                       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 

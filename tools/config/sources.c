@@ -13,12 +13,25 @@
 #include "fs/base/sys.h"
 #include "tools/config/config.h"
 
+#define PLACE_MAX (PATH_MAX + 16)
 #define ANCESTORS_MAX 2048 /* directories above a source: PATH_MAX / 2 */
+
+/* "FILE:LINE", or "tenant NAME: volume NAME" of a change that is not written. */
+static const char *name_place(const struct nsm_volume *v, char *buf, size_t size)
+{
+        if (v->place.line > 0)
+                snprintf(buf, size, "%s:%u", v->place.file, v->place.line);
+        else
+                snprintf(buf, size, "%s: volume %s", v->place.file, v->name);
+        return buf;
+}
 
 static int source_error(struct nsm_error *err, int code, const struct nsm_volume *v,
                         const char *text)
 {
-        return nsm_error_set(err, code, "%s:%u: source = %s: %s", v->place.file, v->place.line,
+        char place[PLACE_MAX];
+
+        return nsm_error_set(err, code, "%s: source = %s: %s", name_place(v, place, sizeof place),
                              v->source, text);
 }
 
@@ -267,20 +280,26 @@ static int compare_marks(const void *a, const void *b)
         return by_text ? by_text : strcmp(x->volume->source, y->volume->source);
 }
 
-static int report_pair(const struct mark *own, const struct mark *other, struct nsm_error *err)
+/* @blamed, unless NULL, is the tenant that changes: it is the one to give way. */
+static int report_pair(const struct mark *own, const struct mark *other, const char *blamed,
+                       struct nsm_error *err)
 {
-        const struct nsm_volume *v = other->volume, *w = own->volume;
+        bool outer = blamed && strcmp(own->tenant->name, blamed) == 0;
+        const struct mark *first = outer ? own : other, *second = outer ? other : own;
+        const char *relation = outer ? "holds" : "lies inside";
+        char place[PLACE_MAX], other_place[PLACE_MAX];
 
         return nsm_error_set(err, -EEXIST,
-                             "%s:%u: source = %s: %s %s of tenant %s (%s:%u): give each tenant its "
+                             "%s: source = %s: %s %s of tenant %s (%s): give each tenant its "
                              "own directory, or write shared-source = yes for both",
-                             v->place.file, v->place.line, v->source,
-                             other->own ? "is the same as" : "lies inside", w->source,
-                             own->tenant->name, w->place.file, w->place.line);
+                             name_place(first->volume, place, sizeof place), first->volume->source,
+                             other->own ? "is the same as" : relation, second->volume->source,
+                             second->tenant->name,
+                             name_place(second->volume, other_place, sizeof other_place));
 }
 
 /* Among marks of one text: a source's own, met by a mark of another tenant's source. */
-static int check_run(const struct mark *run, size_t n, struct nsm_error *err)
+static int check_run(const struct mark *run, size_t n, const char *blamed, struct nsm_error *err)
 {
         for (size_t i = 0; i < n; i++) {
                 for (size_t j = 0; run[i].own && j < n; j++) {
@@ -288,13 +307,13 @@ static int check_run(const struct mark *run, size_t n, struct nsm_error *err)
                                 continue;
                         if (run[i].tenant->shared_source && run[j].tenant->shared_source)
                                 continue;
-                        return report_pair(&run[i], &run[j], err);
+                        return report_pair(&run[i], &run[j], blamed, err);
                 }
         }
         return 0;
 }
 
-static int check_marks(struct marks *m, struct nsm_error *err)
+static int check_marks(struct marks *m, const char *blamed, struct nsm_error *err)
 {
         int r = 0;
 
@@ -303,7 +322,7 @@ static int check_marks(struct marks *m, struct nsm_error *err)
         for (size_t i = 0, j; r == 0 && i < m->n; i = j) {
                 for (j = i + 1; j < m->n && !strcmp(m->items[i].text, m->items[j].text);)
                         j++;
-                r = check_run(&m->items[i], j - i, err);
+                r = check_run(&m->items[i], j - i, blamed, err);
         }
         return r;
 }
@@ -347,7 +366,7 @@ int nsm_config_check_tenant_sources(const struct nsm_config *config, const char 
                                      "/proc/self/mountinfo: cannot read it: mount /proc");
         r = collect_marks(config, tenant, table, &m, err);
         if (r == 0)
-                r = check_marks(&m, err);
+                r = check_marks(&m, tenant, err);
         clear_marks(&m);
         mnt_unref_table(table);
         return r;
