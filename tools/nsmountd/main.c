@@ -28,7 +28,7 @@ static const char usage[] =
         "\n"
         "  --runtime-dir DIR   socket and records; default $NSMOUNT_RUNTIME_DIR or "
         RUNTIME_DIR_DEFAULT "\n"
-        "  --help, --version\n";
+        "  -h, --help; -V, --version\n";
 
 struct options {
         struct supervisor_options supervisor;
@@ -57,7 +57,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
 
         ret->supervisor.config_dir = from_environment("NSMOUNT_CONFIG", NSM_CONFIG_DIR_DEFAULT);
         ret->supervisor.runtime_dir = from_environment("NSMOUNT_RUNTIME_DIR", RUNTIME_DIR_DEFAULT);
-        while ((c = getopt_long(argc, argv, "fh", known, NULL)) >= 0) {
+        while ((c = getopt_long(argc, argv, "fhV", known, NULL)) >= 0) {
                 switch (c) {
                 case 'f':
                         ret->foreground = true;
