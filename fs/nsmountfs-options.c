@@ -24,6 +24,8 @@ const char nsm_options_usage[] =
         "  -o devices=deny             device nodes cannot be opened (default)\n"
         "  -o devices=allow            they can\n"
         "  -o nosuid,noexec,noatime    as in mount(8)\n"
+        "  --config DIR, --runtime-dir DIR\n"
+        "                              taken as by nsmount and nsmountd, without effect here\n"
         "  -h, --help; -V, --version\n";
 
 struct map_option {
@@ -139,6 +141,26 @@ static int take_list(const char *list, struct nsm_options *options, struct nsm_e
         return r;
 }
 
+/*
+ * What all three programs take, with its value beside it or after '='. Neither
+ * means anything to a view: the number of arguments that it takes, or 0.
+ */
+static int common_arguments(const char *arg, const char *next)
+{
+        static const char *const names[] = { "--config", "--runtime-dir" };
+
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+                size_t len = strlen(names[i]);
+                if (strncmp(arg, names[i], len) != 0)
+                        continue;
+                if (arg[len] == '=')
+                        return 1;
+                if (!arg[len] && next)
+                        return 2;
+        }
+        return 0;
+}
+
 static bool is_switch(const char *arg, const char *brief, const char *full)
 {
         return strcmp(arg, brief) == 0 || strcmp(arg, full) == 0;
@@ -193,7 +215,7 @@ int nsm_options_parse(int argc, char **argv, struct nsm_options *ret, struct nsm
         bool only_operands = false;
         int r = 0;
 
-        for (int i = 1; r == 0 && i < argc; i++) {
+        for (int i = 1, n; r == 0 && i < argc; i++) {
                 if (only_operands || argv[i][0] != '-' || !argv[i][1])
                         r = take_argument(argv[i], &options, err);
                 else if (strcmp(argv[i], "--") == 0)
@@ -202,6 +224,8 @@ int nsm_options_parse(int argc, char **argv, struct nsm_options *ret, struct nsm
                         r = take_list(i + 1 < argc ? argv[++i] : NULL, &options, err);
                 else if (strncmp(argv[i], "-o", 2) == 0)
                         r = take_list(argv[i] + 2, &options, err);
+                else if ((n = common_arguments(argv[i], i + 1 < argc ? argv[i + 1] : NULL)))
+                        i += n - 1;
                 else
                         r = take_argument(argv[i], &options, err);
         }

@@ -46,6 +46,32 @@ Test(view_options, what_fstab_has)
         nsm_options_clear(&o);
 }
 
+static int parse_switches(struct nsm_options *o, struct nsm_error *err, const char *first,
+                          const char *second)
+{
+        char *argv[] = { (char *)"nsmountfs", (char *)"src", (char *)"mnt", (char *)"-oidmap=0:1:1",
+                         (char *)first, (char *)second, NULL };
+
+        return nsm_options_parse(second ? 6 : 5, argv, o, err);
+}
+
+Test(view_options, directories_of_the_other_programs_are_taken)
+{
+        struct nsm_options o;
+        struct nsm_error err = { 0 };
+
+        cr_assert_eq(parse_switches(&o, &err, "--config", "/c"), 0, "%s", err.text);
+        cr_assert_str_eq(o.mountpoint, "mnt");
+        nsm_options_clear(&o);
+        cr_assert_eq(parse_switches(&o, &err, "--runtime-dir", "/r"), 0, "%s", err.text);
+        nsm_options_clear(&o);
+        cr_assert_eq(parse_switches(&o, &err, "--config=/c", "--runtime-dir=/r"), 0, "%s",
+                     err.text);
+        nsm_options_clear(&o);
+        cr_assert_eq(parse_switches(&o, &err, "--config", NULL), -EINVAL);
+        cr_assert_eq(parse_switches(&o, &err, "--configs", "/c"), -EINVAL);
+}
+
 ParameterizedTestParameters(view_options, refused)
 {
         static char lists[][64] = {
