@@ -146,9 +146,8 @@ static int use_removed(struct view_kit *k)
         CHECK((st.st_mode & 0777) == 0604 && st.st_size == 3);
         CHECK(pread(fd, buf, 7, 0) == 3 && strcmp(buf, "sti") == 0);
         /* Opened once more, by the way that /proc has. */
-        snprintf(buf, sizeof buf, "%d", path);
         char again[64];
-        snprintf(again, sizeof again, "/proc/self/fd/%s", buf);
+        snprintf(again, sizeof again, "/proc/self/fd/%d", path);
         int third = open(again, O_RDONLY);
         CHECK(third >= 0 && read(third, buf, 7) == 3);
 
