@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/sys.h"
@@ -154,4 +155,42 @@ int nsm_place_list_pids(uint64_t mount_namespace, pid_t **ret)
                 return n;
         *ret = nsm_take_ptr(pids);
         return found;
+}
+
+/* The devices of one process's mounts, crossed against the wanted ones. */
+static void look_for_devices(int proc, pid_t pid, const dev_t *devices, size_t n, bool *found)
+{
+        cleanup_free char *line = NULL;
+        cleanup_file FILE *f = NULL;
+        char path[32];
+        size_t size = 0;
+        int fd;
+
+        snprintf(path, sizeof path, "%d/mountinfo", pid);
+        fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+        f = fd < 0 ? NULL : fdopen(fd, "r");
+        if (!f)
+                nsm_close_fd(fd); /* it has ended */
+        while (f && getline(&line, &size, f) > 0) {
+                unsigned major, minor;
+
+                if (sscanf(line, "%*u %*u %u:%u ", &major, &minor) != 2)
+                        continue;
+                for (size_t i = 0; i < n; i++)
+                        found[i] |= devices[i] == makedev(major, minor);
+        }
+}
+
+int nsm_place_find_devices(const dev_t *devices, size_t n, bool *ret, struct nsm_error *err)
+{
+        cleanup_fd int proc = nsm_proc_open(err);
+        cleanup_free int *pids = NULL;
+        int n_pids = proc < 0 ? proc : nsm_proc_list(proc, ".", &pids);
+
+        if (n_pids < 0)
+                return nsm_error_set(err, n_pids, "cannot read /proc: %s", strerror(-n_pids));
+        memset(ret, 0, n * sizeof *ret);
+        for (int i = 0; i < n_pids; i++)
+                look_for_devices(proc, pids[i], devices, n, ret);
+        return 0;
 }

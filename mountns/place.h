@@ -47,4 +47,14 @@ void nsm_place_of_self(int proc, struct nsm_place *place);
  */
 int nsm_place_list_pids(uint64_t mount_namespace, pid_t **ret);
 
+/*
+ * For each superblock, whether any process has a mount of it in its mount
+ * namespace: one that nobody told us of, too, as a launcher's copy of a view at
+ * a path of the host. Asks every process, because one whose root is elsewhere
+ * does not see all of its namespace.
+ *
+ * @ret: @n elements. Host's namespaces; never waits. 0 or a negative errno.
+ */
+int nsm_place_find_devices(const dev_t *devices, size_t n, bool *ret, struct nsm_error *err);
+
 #endif

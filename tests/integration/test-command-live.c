@@ -86,11 +86,12 @@ Test(live, bad_configuration_is_refused_and_the_old_one_stays)
         nsm_world_must(w, "cp before/tenants.d/* etc/tenants.d/");
         expect_out(nsm_world_run(w, "nsmount reload"), "2 tenants");
 
-        /* Another tenant's storage is gone: nsmountd refuses the whole, so nothing is written. */
-        nsm_world_must(w, "mv storage/beta storage/away; mkdir storage/acme/more");
+        /* Another tenant's storage is not what it was: nsmountd refuses, and nothing is written. */
+        nsm_world_must(w, "mv storage/beta/root storage/away; ln -s ../away storage/beta/root;"
+                       " mkdir storage/acme/more");
         expect(nsm_world_run(w, "nsmount tenant set acme --volume more=$PWD/storage/acme/more"), 1,
                "nothing changed, because nsmountd refused it");
-        nsm_world_must(w, "diff -r before/tenants.d etc/tenants.d; mv storage/away storage/beta");
+        nsm_world_must(w, "diff -r before/tenants.d etc/tenants.d; rm storage/beta/root");
         nsm_world_must(w, "nsmount tenant set acme --volume more=$PWD/storage/acme/more");
 }
 

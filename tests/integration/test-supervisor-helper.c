@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A helper that is stopped or killed at work, with its supervisor or without. */
+#include <poll.h>
+
 #include "tests/integration/supervisor-kit.h"
 
 /* A child of @parent named nsm-helper, or 0. */
@@ -99,19 +101,27 @@ Test(helper, killed_it_is_made_up_for)
         cr_assert_str_eq(nsm_container_must(met.c, "cat /etc/hostname"), "acme\n");
 }
 
+static bool waits_for_helper(void *world)
+{
+        return nsm_world_run(world, "grep -q 'waiting for helper' next.log")->status == 0;
+}
+
 /* The next supervisor waits for the helper of the one before, and then looks. */
 Test(helper, it_outlives_its_supervisor)
 {
         NSM_REQUIRE();
         cleanup_kit struct kit k = new_with_view();
         struct met met = signal_helper(&k, SIGSTOP);
-        struct nsm_process *next;
+        struct nsm_process *next, *list;
 
         nsm_world_end_supervisor(k.w, SIGKILL);
         next = nsm_world_spawn(k.w, "exec nsmountd 2>next.log");
-        usleep(500000);
-        kit_refused(nsm_world_run(k.w, "nsmount list"), "is not running");
+        cr_assert(nsm_wait_until(10000, waits_for_helper, k.w));
+        list = nsm_world_spawn(k.w, "exec nsmount list");
+        cr_assert_eq(poll(&(struct pollfd){ .fd = list->status_fd, .events = POLLIN }, 1, 300), 0,
+                     "a request waits, too");
         kill(met.helper, SIGCONT);
+        cr_assert_eq(nsm_process_wait(list, 20000)->status, 0);
         kit_refused(nsm_process_wait(met.p, 10000), "ended before it answered");
         cr_assert_eq(nsm_process_wait(next, 20000)->status, 0);
         cr_assert_not_null(strstr(nsm_world_must(k.w, "cat next.log"), "waiting for helper"));

@@ -119,6 +119,14 @@ int nsm_config_check_sources(const struct nsm_config *config, struct nsm_error *
 int nsm_config_check_tenant_sources(const struct nsm_config *config, const char *tenant,
                                     struct nsm_error *err);
 
+/*
+ * Only whether a source of @tenant is now equal to, inside of, or around one of
+ * another tenant (-EEXIST). What is not there is passed over: to be asked
+ * before a source is served, since directories and mounts come and go.
+ */
+int nsm_config_compare_sources(const struct nsm_config *config, const char *tenant,
+                               struct nsm_error *err);
+
 /* The types Tenant and Volume of io.nsmount.varlink. A new reference, or NULL without memory. */
 json_t *nsm_tenant_to_json(const struct nsm_tenant *tenant);
 json_t *nsm_idmap_to_json(const struct nsm_idmap *map);

@@ -298,22 +298,35 @@ static int report_pair(const struct mark *own, const struct mark *other, const c
                              name_place(second->volume, other_place, sizeof other_place));
 }
 
+/* What is asked: of one tenant (NULL: of all), and whether its sources must be there. */
+struct question {
+        const char *tenant;
+        bool compare_only;
+};
+
+static bool concerns(const struct question *q, const struct nsm_tenant *tenant)
+{
+        return !q->tenant || strcmp(q->tenant, tenant->name) == 0;
+}
+
 /* Among marks of one text: a source's own, met by a mark of another tenant's source. */
-static int check_run(const struct mark *run, size_t n, const char *blamed, struct nsm_error *err)
+static int check_run(const struct question *q, const struct mark *run, size_t n,
+                     struct nsm_error *err)
 {
         for (size_t i = 0; i < n; i++) {
                 for (size_t j = 0; run[i].own && j < n; j++) {
-                        if (run[i].tenant == run[j].tenant)
+                        if (run[i].tenant == run[j].tenant ||
+                            (!concerns(q, run[i].tenant) && !concerns(q, run[j].tenant)))
                                 continue;
                         if (run[i].tenant->shared_source && run[j].tenant->shared_source)
                                 continue;
-                        return report_pair(&run[i], &run[j], blamed, err);
+                        return report_pair(&run[i], &run[j], q->tenant, err);
                 }
         }
         return 0;
 }
 
-static int check_marks(struct marks *m, const char *blamed, struct nsm_error *err)
+static int check_marks(const struct question *q, struct marks *m, struct nsm_error *err)
 {
         int r = 0;
 
@@ -322,57 +335,70 @@ static int check_marks(struct marks *m, const char *blamed, struct nsm_error *er
         for (size_t i = 0, j; r == 0 && i < m->n; i = j) {
                 for (j = i + 1; j < m->n && !strcmp(m->items[i].text, m->items[j].text);)
                         j++;
-                r = check_run(&m->items[i], j - i, blamed, err);
+                r = check_run(q, &m->items[i], j - i, err);
         }
         return r;
 }
 
-/* @tenant NULL: of all. The sources of other tenants that are not there now cannot be compared. */
-static int collect_marks(const struct nsm_config *config, const char *tenant,
-                         struct libmnt_table *table, struct marks *m, struct nsm_error *err)
+/*
+ * Whether a source that cannot be opened is nobody's concern now. One that is
+ * missing concerns whoever adds or attaches it, and not all other tenants.
+ */
+static bool is_excused(const struct question *q, const struct nsm_tenant *tenant, int r)
 {
-        for (size_t i = 0; i < config->n_tenants; i++) {
-                const struct nsm_tenant *t = &config->tenants[i];
-                bool strict = !tenant || strcmp(tenant, t->name) == 0;
-
-                for (size_t j = 0; j < t->n_volumes; j++) {
-                        const struct nsm_volume *v = &t->volumes[j];
-                        struct mark mark = { .tenant = t, .volume = v };
-                        cleanup_fd int fd = -1;
-                        int r = nsm_volume_open_source(t, v, &fd, strict ? err : NULL);
-
-                        if (r < 0 && !strict)
-                                continue;
-                        if (r == 0)
-                                r = mark_inodes(m, mark, fd);
-                        if (r == 0)
-                                r = mark_paths(m, mark, fd, table);
-                        if (r < 0)
-                                return source_error(err, r, v, strerror(-r));
-                }
-        }
-        return 0;
+        return q->compare_only || !concerns(q, tenant) || (!q->tenant && r == -ENOENT);
 }
 
-int nsm_config_check_tenant_sources(const struct nsm_config *config, const char *tenant,
-                                    struct nsm_error *err)
+static int mark_volume(const struct question *q, const struct nsm_tenant *tenant,
+                       const struct nsm_volume *volume, struct libmnt_table *table,
+                       struct marks *m, struct nsm_error *err)
+{
+        struct mark mark = { .tenant = tenant, .volume = volume };
+        struct nsm_error why = { 0 };
+        cleanup_fd int fd = -1;
+        int r = nsm_volume_open_source(tenant, volume, &fd, &why);
+
+        if (r < 0)
+                return is_excused(q, tenant, r) ? 0 : nsm_error_set(err, r, "%s", why.text);
+        r = mark_inodes(m, mark, fd);
+        if (r == 0)
+                r = mark_paths(m, mark, fd, table);
+        return r < 0 ? source_error(err, r, volume, strerror(-r)) : 0;
+}
+
+static int check(const struct nsm_config *config, const struct question *q, struct nsm_error *err)
 {
         struct libmnt_table *table = mnt_new_table_from_file("/proc/self/mountinfo");
         struct marks m = { 0 };
-        int r;
+        int r = 0;
 
         if (!table)
                 return nsm_error_set(err, -EIO,
                                      "/proc/self/mountinfo: cannot read it: mount /proc");
-        r = collect_marks(config, tenant, table, &m, err);
+        for (size_t i = 0; r == 0 && i < config->n_tenants; i++)
+                for (size_t j = 0; r == 0 && j < config->tenants[i].n_volumes; j++)
+                        r = mark_volume(q, &config->tenants[i], &config->tenants[i].volumes[j],
+                                        table, &m, err);
         if (r == 0)
-                r = check_marks(&m, tenant, err);
+                r = check_marks(q, &m, err);
         clear_marks(&m);
         mnt_unref_table(table);
         return r;
 }
 
+int nsm_config_check_tenant_sources(const struct nsm_config *config, const char *tenant,
+                                    struct nsm_error *err)
+{
+        return check(config, &(struct question){ .tenant = tenant }, err);
+}
+
+int nsm_config_compare_sources(const struct nsm_config *config, const char *tenant,
+                               struct nsm_error *err)
+{
+        return check(config, &(struct question){ .tenant = tenant, .compare_only = true }, err);
+}
+
 int nsm_config_check_sources(const struct nsm_config *config, struct nsm_error *err)
 {
-        return nsm_config_check_tenant_sources(config, NULL, err);
+        return check(config, &(struct question){ .tenant = NULL }, err);
 }

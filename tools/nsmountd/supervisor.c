@@ -33,36 +33,67 @@ uint64_t supervisor_now(void)
         return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Closes, or forgets, what nobody has used for long enough. */
-static void sweep_view(struct view *view, uint64_t now)
+/* Whether nobody that we know of has used a view for long enough; forgets the dead. */
+static bool is_due(struct view *view, uint64_t now)
 {
         uint64_t idle = view->supervisor->config->idle_close_s * UINT64_C(1000000);
-        char name[VIEW_NAME_MAX];
 
         if (view_is_used(view)) {
                 view->unused_since = 0;
-                return;
+                return false;
         }
         if (view->state == VIEW_DEAD) {
                 view_forget(view);
-                return;
+                return false;
         }
         if (view->unused_since == 0)
                 view->unused_since = now;
-        if (view->state != VIEW_SERVING || now - view->unused_since < idle)
+        return view->state == VIEW_SERVING && now - view->unused_since >= idle;
+}
+
+/* Closes views that are due, but those that somebody has mounted without telling us. */
+static void close_unused(struct view **views, size_t n, uint64_t now)
+{
+        cleanup_free dev_t *devices = calloc(n, sizeof *devices);
+        cleanup_free bool *mounted = calloc(n, sizeof *mounted);
+        struct nsm_error err = { 0 };
+        char name[VIEW_NAME_MAX];
+
+        if (!devices || !mounted)
                 return;
-        nsm_log(LOG_INFO, "view %s: closed, unused for %u s",
-                view_format_name(view, name, sizeof name), view->supervisor->config->idle_close_s);
-        view_close(view);
+        for (size_t i = 0; i < n; i++)
+                devices[i] = views[i]->device;
+        if (nsm_place_find_devices(devices, n, mounted, &err) < 0) {
+                nsm_log(LOG_WARNING, "cannot see whether views are in use: %s", err.text);
+                return;
+        }
+        for (size_t i = 0; i < n; i++) {
+                if (mounted[i]) {
+                        views[i]->unused_since = now;
+                        continue;
+                }
+                nsm_log(LOG_INFO, "view %s: closed, unused for %u s",
+                        view_format_name(views[i], name, sizeof name),
+                        views[i]->supervisor->config->idle_close_s);
+                view_close(views[i]);
+        }
 }
 
 void supervisor_sweep(struct supervisor *supervisor)
 {
+        cleanup_free struct view **due = NULL;
+        uint64_t now = supervisor_now();
         struct view *view, *next;
+        size_t count, n = 0;
 
         graft_sweep(supervisor);
+        DL_COUNT(supervisor->views, view, count);
+        due = calloc(count + 1, sizeof(struct view *));
         DL_FOREACH_SAFE(supervisor->views, view, next)
-                sweep_view(view, supervisor_now());
+                if (is_due(view, now) && due)
+                        due[n++] = view;
+        if (n > 0)
+                close_unused(due, n, now);
 }
 
 static int on_sweep(sd_event_source *source, uint64_t usec, void *data)

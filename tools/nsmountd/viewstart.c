@@ -141,6 +141,9 @@ static int start(struct view *view, const struct nsm_tenant *tenant,
         struct worker_descriptors descriptors;
         int r = view_format_options(tenant, volume, view->read_only, &options, err);
 
+        /* Sources come and go: whether two are one is known only now. */
+        if (r == 0)
+                r = nsm_config_compare_sources(view->supervisor->config, tenant->name, err);
         if (r == 0)
                 r = open_source(view, tenant, volume, &source, err);
         if (r == 0)
