@@ -87,7 +87,7 @@ static int find_footholds_before(struct nsm_work *w, struct attach *a, struct ns
                 return nsm_error_set(err, -ENOMEM, "out of memory");
         a->footholds = (struct nsm_footholds){
                 .proc = w->proc, .target = w->request->target,
-                .old_root = a->root_id, .before = &w->before,
+                .old_root = a->root_id,
         };
         r = nsm_footholds_scan(&a->footholds, holders, err);
         if (r < 0 || holders->total == 0 || w->request->force)
@@ -132,8 +132,9 @@ static int answer_root(struct nsm_work *w, struct attach *a, pid_t joiner, struc
                                            refuse_footholds(w, holders, err);
         if (r > 0 && !w->request->force)
                 return nsm_work_refuse(w, err, -EBUSY,
-                                       "the container's processes come and go too fast to be "
-                                       "looked at: attach before they start, or pause them");
+                                       "the container's processes or descriptors come and go too "
+                                       "fast to be looked at: attach before they start, or "
+                                       "pause them");
         return nsm_work_step(w, NSM_STEP_RESCAN, err);
 }
 

@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/kcmp.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/sys.h"
@@ -18,16 +21,8 @@ struct scan {
         pid_t *members;
         size_t n_members, room;
         uint64_t own_user_namespace; /* the host's */
-};
-
-/*
- * What a thread may hold: what is in this table and not below that mount.
- * Without a table: the old root itself, and no directory.
- */
-struct allowance {
-        const struct nsm_table *table;
-        uint64_t barred;        /* mount id, or 0 */
-        uint64_t own_namespace; /* of the thread */
+        struct statx own_mounts;     /* the host's mount namespace, a file of nsfs */
+        bool changed;                /* what was listed was gone when it was looked at */
 };
 
 void nsm_footholds_clear(struct nsm_footholds *query)
@@ -37,25 +32,30 @@ void nsm_footholds_clear(struct nsm_footholds *query)
         query->n_members = 0;
 }
 
-/* A mount of no namespace, too, can hold anything. */
-static bool is_allowed(const struct scan *s, const struct allowance *may, uint64_t mount_id)
+/*
+ * Before the pivot: the old root itself. After it: what is in the table and not
+ * below the old root. A mount of no namespace, too, can hold anything.
+ */
+static bool is_allowed(const struct scan *s, uint64_t mount_id)
 {
-        if (!may->table)
+        if (!s->q->pivoted)
                 return mount_id == s->q->old_root;
-        return nsm_table_find(may->table, mount_id) &&
-               !(may->barred && nsm_table_is_below(may->table, mount_id, may->barred));
+        return nsm_table_find(s->q->pivoted, mount_id) &&
+               !nsm_table_is_below(s->q->pivoted, mount_id, s->q->old_root);
 }
 
 static void add(struct scan *s, pid_t pid, int tid, const char *what, const char *path)
 {
+        const char *space = *path ? " " : "";
+
         if (tid == pid)
-                nsm_holders_add(s->out, s->q->proc, pid, "%s %.60s", what, path);
+                nsm_holders_add(s->out, s->q->proc, pid, "%s%s%.60s", what, space, path);
         else
-                nsm_holders_add(s->out, s->q->proc, pid, "%s %.40s of thread %d", what, path, tid);
+                nsm_holders_add(s->out, s->q->proc, pid, "%s%s%.40s of thread %d", what, space,
+                                path, tid);
 }
 
-static void check_link(struct scan *s, const struct allowance *may, pid_t pid, int tid,
-                       const char *link, const char *what)
+static void check_link(struct scan *s, pid_t pid, int tid, const char *link, const char *what)
 {
         char path[64], text[256];
         uint64_t id;
@@ -66,121 +66,149 @@ static void check_link(struct scan *s, const struct allowance *may, pid_t pid, i
         if (r < 0)
                 return; /* it has just ended */
         /* Before the pivot anything but the very root stays behind. */
-        if (!may->table && strcmp(text, "/") != 0) {
+        if (!s->q->pivoted && strcmp(text, "/") != 0) {
                 add(s, pid, tid, what, text);
                 return;
         }
         r = nsm_proc_mount_id(s->q->proc, path, &id);
         if (r == -ENOENT || r == -ESRCH)
                 return;
-        if (r < 0 || !is_allowed(s, may, id))
+        if (r < 0 || !is_allowed(s, id))
                 add(s, pid, tid, what, text);
 }
 
-static void check_descriptor(struct scan *s, const struct allowance *may, pid_t pid, int tid,
-                             int fd)
+/* What the kernel says of a descriptor: the text from @key on, in @buffer, or NULL. */
+static const char *find_info(struct scan *s, const char *task, int fd, const char *key,
+                             char *buffer, size_t size)
 {
-        cleanup_fd int dir = -1;
+        char path[64];
+
+        snprintf(path, sizeof path, "%s/fdinfo/%d", task, fd);
+        if (nsm_proc_read(s->q->proc, path, buffer, size) < 0) {
+                s->changed = true;
+                return NULL;
+        }
+        return strstr(buffer, key);
+}
+
+/* Kernel objects that can keep files which nobody has a descriptor of. */
+static void check_object(struct scan *s, pid_t pid, const char *task, int fd, const char *link)
+{
+        char text[NSM_PROC_TEXT_MAX];
+        const char *line;
+        unsigned n;
+
+        if (strncmp(link, "socket:", 7) == 0) {
+                line = find_info(s, task, fd, "scm_fds:", text, sizeof text);
+                if (line && sscanf(line, "scm_fds: %u", &n) == 1 && n > 0)
+                        nsm_holders_add(s->out, s->q->proc, pid,
+                                        "descriptor %d: descriptors in flight in a socket", fd);
+        } else if (strcmp(link, "anon_inode:[io_uring]") == 0) {
+                /* The line is missing while the ring is in use: then it may have some. */
+                line = find_info(s, task, fd, "UserFiles:", text, sizeof text);
+                if (!line || sscanf(line, "UserFiles: %u", &n) != 1 || n > 0)
+                        nsm_holders_add(s->out, s->q->proc, pid,
+                                        "descriptor %d: an io_uring, perhaps with files", fd);
+        } else if (strcmp(link, "anon_inode:[fscontext]") == 0) {
+                nsm_holders_add(s->out, s->q->proc, pid,
+                                "descriptor %d: a filesystem that is not mounted yet", fd);
+        }
+}
+
+/* @file is O_PATH. Known by its device, as a FUSE filesystem would be asked by statfs(2). */
+static bool is_other_mount_namespace(const struct scan *s, int file)
+{
+        cleanup_fd int namespace = -1;
+        char path[32];
+        struct statx st;
+
+        if (statx(file, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) < 0 ||
+            st.stx_dev_major != s->own_mounts.stx_dev_major ||
+            st.stx_dev_minor != s->own_mounts.stx_dev_minor ||
+            st.stx_ino == s->q->target->inodes[NSM_NAMESPACE_MNT])
+                return false;
+        snprintf(path, sizeof path, "self/fd/%d", file);
+        namespace = openat(s->q->proc, path, O_RDONLY | O_CLOEXEC);
+        return namespace < 0 || ioctl(namespace, NS_GET_NSTYPE) == CLONE_NEWNS;
+}
+
+static void check_descriptor(struct scan *s, pid_t pid, const char *task, int fd)
+{
+        cleanup_fd int file = -1, dir = -1;
         char path[64], text[256];
-        unsigned long long inode;
         uint64_t id;
 
-        snprintf(path, sizeof path, "%d/task/%d/fd/%d", pid, tid, fd);
-        if (nsm_proc_link(s->q->proc, path, text, sizeof text) < 0)
-                return;
-        if (sscanf(text, "mnt:[%llu]", &inode) == 1) {
-                if (inode != may->own_namespace)
-                        nsm_holders_add(s->out, s->q->proc, pid,
-                                        "descriptor %d: another mount namespace", fd);
+        snprintf(path, sizeof path, "%s/fd/%d", task, fd);
+        if (nsm_proc_link(s->q->proc, path, text, sizeof text) < 0) {
+                s->changed = true;
                 return;
         }
-        if (text[0] != '/')
-                return; /* pipe:, socket:, anon_inode: */
+        check_object(s, pid, task, fd, text);
+        if (strncmp(text, "socket:", 7) == 0 || strncmp(text, "pipe:", 5) == 0 ||
+            strncmp(text, "anon_inode:", 11) == 0)
+                return;
+        file = openat(s->q->proc, path, O_PATH | O_CLOEXEC);
+        if (file < 0) {
+                s->changed = true;
+                return;
+        }
+        if (is_other_mount_namespace(s, file)) {
+                nsm_holders_add(s->out, s->q->proc, pid, "descriptor %d: another mount namespace",
+                                fd);
+                return;
+        }
+        snprintf(path, sizeof path, "self/fd/%d", file);
         dir = openat(s->q->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (dir < 0)
-                return; /* no directory */
-        if (may->table && nsm_proc_mount_id(s->q->proc, path, &id) == 0 &&
-            is_allowed(s, may, id))
+        if (dir < 0 && errno == ENOTDIR)
+                return;
+        if (s->q->pivoted && nsm_proc_mount_id(s->q->proc, path, &id) == 0 && is_allowed(s, id))
                 return;
         nsm_holders_add(s->out, s->q->proc, pid, "descriptor %d (directory %.60s)", fd, text);
 }
 
-/* Root, working directory and descriptors, unless they are the first thread's. */
-static void check_holdings(struct scan *s, const struct allowance *may, pid_t pid, int tid)
+/*
+ * A descriptor that is moved about (dup2(2), close(2)) may be at no place when
+ * that is looked at. But then it has gone from where it was listed, or was not
+ * listed: since Linux 6.2 the directory's size is the number of descriptors.
+ */
+static void check_descriptors(struct scan *s, pid_t pid, int tid)
 {
         cleanup_free int *fds = NULL;
-        char path[48];
-        int n = 0;
+        char task[40], path[48];
+        struct stat st;
+        int n;
 
-        if (tid == pid || nsm_sys_kcmp(pid, tid, KCMP_FS) != 0) {
-                check_link(s, may, pid, tid, "root", "root directory");
-                check_link(s, may, pid, tid, "cwd", "working directory");
-        }
-        snprintf(path, sizeof path, "%d/task/%d/fd", pid, tid);
-        if (tid == pid || nsm_sys_kcmp(pid, tid, KCMP_FILES) != 0)
-                n = nsm_proc_list(s->q->proc, path, &fds);
+        snprintf(task, sizeof task, "%d/task/%d", pid, tid);
+        snprintf(path, sizeof path, "%s/fd", task);
+        n = nsm_proc_list(s->q->proc, path, &fds);
+        if (n >= 0 && fstatat(s->q->proc, path, &st, 0) == 0 && st.st_size > 0 && st.st_size != n)
+                s->changed = true;
         for (int i = 0; i < n; i++)
-                check_descriptor(s, may, pid, tid, fds[i]);
-}
-
-/* Views of the kernel on itself: to have one of them mounted is to hold nothing. */
-static bool is_kernel_filesystem(struct libmnt_fs *mount)
-{
-        static const char *const types[] = { "proc",   "sysfs",   "devtmpfs", "devpts",
-                                             "mqueue", "cgroup2", "cgroup" };
-        const char *type = mnt_fs_get_fstype(mount);
-
-        for (size_t i = 0; type && i < sizeof types / sizeof types[0]; i++)
-                if (strcmp(type, types[i]) == 0)
-                        return true;
-        return false;
-}
-
-/* Whether a filesystem of the old tree is mounted in another namespace, too. */
-static bool has_old_filesystem(const struct scan *s, const struct nsm_table *nested)
-{
-        struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
-        struct libmnt_fs *mount;
-        bool found = !iter; /* what cannot be looked through may have it */
-
-        while (!found && mnt_table_next_fs(nested->mounts, iter, &mount) == 0)
-                found = !is_kernel_filesystem(mount) &&
-                        mnt_table_find_devno(s->q->before->mounts, mnt_fs_get_devno(mount),
-                                             MNT_ITER_FORWARD);
-        mnt_free_iter(iter);
-        return found;
-}
-
-static void check_nested(struct scan *s, pid_t pid, int tid, const char *task, uint64_t inode)
-{
-        cleanup_table struct nsm_table nested = { 0 };
-        struct allowance may = { .own_namespace = inode };
-
-        if (nsm_table_read(s->q->proc, task, &nested, NULL) < 0)
-                return; /* it has just ended */
-        if (has_old_filesystem(s, &nested)) {
-                add(s, pid, tid, "a mount namespace with the old tree in it", "");
-                return;
-        }
-        may.table = &nested;
-        check_holdings(s, &may, pid, tid);
+                check_descriptor(s, pid, task, fds[i]);
 }
 
 /* One thread, which may have a mount namespace, a root and descriptors of its own. */
 static void check_thread(struct scan *s, pid_t pid, int tid)
 {
-        struct allowance may = { .table = s->q->pivoted, .barred = s->q->old_root,
-                                 .own_namespace = s->q->target->inodes[NSM_NAMESPACE_MNT] };
         uint64_t inode;
         char task[40];
 
         snprintf(task, sizeof task, "%d/task/%d", pid, tid);
-        if (nsm_proc_namespace(s->q->proc, task, "mnt", &inode) < 0)
+        if (nsm_proc_namespace(s->q->proc, task, "mnt", &inode) < 0) {
+                s->changed = s->changed || tid != pid; /* the first one may be a zombie */
                 return;
-        if (inode == may.own_namespace)
-                check_holdings(s, &may, pid, tid);
-        else
-                check_nested(s, pid, tid, task, inode);
+        }
+        /* However it looks now: it is a copy of one with the old root, or was made from such. */
+        if (inode != s->q->target->inodes[NSM_NAMESPACE_MNT]) {
+                add(s, pid, tid, "a mount namespace of its own, made from the old root", "");
+                return;
+        }
+        if (tid == pid || nsm_sys_kcmp(pid, tid, KCMP_FS) != 0) {
+                check_link(s, pid, tid, "root", "root directory");
+                check_link(s, pid, tid, "cwd", "working directory");
+        }
+        if (tid == pid || nsm_sys_kcmp(pid, tid, KCMP_FILES) != 0)
+                check_descriptors(s, pid, tid);
 }
 
 static int add_member(struct scan *s, pid_t pid)
@@ -223,17 +251,11 @@ static int check_process(struct scan *s, pid_t pid)
 }
 
 /* Both lists are sorted, as /proc is read sorted. */
-static bool has_new_members(const struct scan *s)
+static bool has_other_members(const struct scan *s)
 {
-        size_t k = 0;
-
-        for (size_t i = 0; i < s->n_members; i++) {
-                while (k < s->q->n_members && s->q->members[k] < s->members[i])
-                        k++;
-                if (k == s->q->n_members || s->q->members[k] != s->members[i])
-                        return true;
-        }
-        return false;
+        return s->n_members != s->q->n_members ||
+               (s->n_members &&
+                memcmp(s->members, s->q->members, s->n_members * sizeof *s->members) != 0);
 }
 
 int nsm_footholds_scan(struct nsm_footholds *query, struct nsm_holders *ret, struct nsm_error *err)
@@ -246,6 +268,8 @@ int nsm_footholds_scan(struct nsm_footholds *query, struct nsm_holders *ret, str
         memset(ret, 0, sizeof *ret);
         n = nsm_proc_list(query->proc, ".", &pids);
         r = n < 0 ? n : nsm_proc_namespace(query->proc, "self", "user", &s.own_user_namespace);
+        if (r >= 0 && statx(query->proc, "self/ns/mnt", 0, STATX_INO, &s.own_mounts) < 0)
+                r = -errno;
         for (int i = 0; i < n && r >= 0; i++)
                 if (pids[i] != query->except && pids[i] != getpid())
                         r = check_process(&s, pids[i]);
@@ -254,7 +278,7 @@ int nsm_footholds_scan(struct nsm_footholds *query, struct nsm_holders *ret, str
                 return nsm_error_set(err, r, "cannot look at the container's processes: %s",
                                      strerror(-r));
         }
-        again = has_new_members(&s);
+        again = s.changed || has_other_members(&s);
         nsm_footholds_clear(query);
         query->members = s.members;
         query->n_members = s.n_members;

@@ -22,7 +22,6 @@ struct nsm_footholds {
         const struct nsm_target *target; /* borrowed */
         pid_t except;                    /* the joiner, or 0 */
         uint64_t old_root;               /* mount id of the root that is left */
-        const struct nsm_table *before;  /* the table that it is the root of, borrowed */
         /*
          * NULL before the pivot: then root and working directory must be the
          * old root itself, and no directory may be open. After it, the table as
@@ -36,12 +35,12 @@ struct nsm_footholds {
 
 /*
  * One scan over all processes of the host. *ret is filled anew. The tenant's
- * processes in further mount namespaces count, when those have a filesystem of
- * the old tree in them, or when they hold something outside of their own.
- * Returns 1 when the scan met a process of the namespace that the one before
- * did not (the first scan always does): it may have come from one that was not
- * looked at, so scan again. 0 when not, or a negative errno. Asks no
- * filesystem of the tenant.
+ * processes in further mount namespaces count as such: those were made from the
+ * one that the old root is in. Returns 1 when the scan met other processes of
+ * the container than the one before (the first scan always does), or what it
+ * listed was gone when it was looked at: a foothold may have been handed on, so
+ * scan again. 0 when not, or a negative errno. Asks no filesystem of the
+ * tenant.
  */
 int nsm_footholds_scan(struct nsm_footholds *query, struct nsm_holders *ret, struct nsm_error *err);
 
