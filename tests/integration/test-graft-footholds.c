@@ -116,21 +116,33 @@ static int hold_in_fscontext(void)
         return fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir", "/:/usr", 0) < 0 ? -1 : 0;
 }
 
-/* Its link shows a path, not a namespace. */
+/*
+ * Its link shows a path, not a namespace. Only a later namespace can be bound,
+ * and what is later the kernel knows for each processor, roughly.
+ */
 static int hold_bound_namespace(void)
 {
-        int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC), other;
+        int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC), other, r = -1;
         char path[32];
 
-        if (own < 0 || unshare(CLONE_NEWNS) < 0)
-                return -1;
-        other = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-        snprintf(path, sizeof path, "/proc/self/fd/%d", other);
-        if (other < 0 || setns(own, CLONE_NEWNS) < 0 ||
-            mount(path, "/etc/passwd", NULL, MS_BIND, NULL) < 0 ||
-            open("/etc/passwd", O_RDONLY) < 0)
-                return -1;
-        return close(other) | close(own);
+        for (int i = 0; i < 1000 && own >= 0 && r < 0; i++) {
+                cpu_set_t one;
+
+                CPU_ZERO(&one);
+                CPU_SET(i % CPU_SETSIZE, &one);
+                if (sched_setaffinity(0, sizeof one, &one) < 0)
+                        continue;
+                if (unshare(CLONE_NEWNS) < 0)
+                        return -1;
+                other = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+                snprintf(path, sizeof path, "/proc/self/fd/%d", other);
+                if (setns(own, CLONE_NEWNS) < 0)
+                        return -1;
+                r = mount(path, "/etc/passwd", NULL, MS_BIND, NULL);
+                close(other);
+        }
+        close(own);
+        return r < 0 || open("/etc/passwd", O_RDONLY) < 0 ? -1 : 0;
 }
 
 /* Never where it was a moment ago. */
