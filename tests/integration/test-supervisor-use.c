@@ -40,6 +40,25 @@ Test(use, storage_that_is_away_stops_its_own_tenant_alone)
                     "there is no such directory");
 }
 
+/* The name of a source may come to mean another directory: nobody is given the former one. */
+Test(use, a_source_that_was_replaced_is_not_served_any_more)
+{
+        NSM_REQUIRE();
+        cleanup_kit struct kit k = kit_new(60);
+        struct nsm_fake_container *a = nsm_tenant_add_container(k.t, NULL);
+        struct nsm_fake_container *b = nsm_tenant_add_container(k.t, NULL);
+
+        nsm_world_must(k.w, "nsmount attach acme --pid %d --at /mnt", a->pid);
+        nsm_world_must(k.w, "mv %s old; mkdir %s; echo new >%s/which", k.t->root, k.t->root,
+                       k.t->root);
+        nsm_world_must(k.w, "nsmount reload --json | grep -q acme/root");
+        kit_refused(nsm_world_run(k.w, "nsmount attach acme --pid %d --at /mnt", b->pid),
+                    "former settings or source directory");
+        nsm_world_must(k.w, "nsmount detach acme --pid %d --at /mnt", a->pid);
+        nsm_world_must(k.w, "nsmount attach acme --pid %d --at /mnt", b->pid);
+        cr_assert_str_eq(nsm_container_must(b, "cat /mnt/which"), "new\n");
+}
+
 static bool has_own_mounts(void *arg)
 {
         struct nsm_process *p = arg;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <utlist.h>
 
 #include "fs/base/cleanup.h"
@@ -188,6 +189,17 @@ char *view_describe_settings(const struct nsm_tenant *tenant, const struct nsm_v
         return text;
 }
 
+/* The name may lead to another directory by now, or to none. */
+static bool has_same_source(const struct view *view, const struct nsm_tenant *tenant,
+                            const struct nsm_volume *volume)
+{
+        cleanup_fd int fd = -1;
+        struct stat st;
+
+        return nsm_volume_open_source(tenant, volume, &fd, NULL) == 0 && fstat(fd, &st) == 0 &&
+               st.st_dev == view->source_device && st.st_ino == view->source_inode;
+}
+
 bool view_is_outdated(const struct view *view)
 {
         const struct nsm_tenant *tenant =
@@ -196,7 +208,8 @@ bool view_is_outdated(const struct view *view)
                 tenant ? nsm_tenant_find_volume(tenant, view->volume, NULL) : NULL;
         cleanup_free char *now = volume ? view_describe_settings(tenant, volume) : NULL;
 
-        return !now || strcmp(now, view->settings) != 0;
+        return !now || strcmp(now, view->settings) != 0 ||
+               !has_same_source(view, tenant, volume);
 }
 
 /* Whether it can be used, now or soon: a worker may also end on somebody else's word. */
@@ -228,7 +241,7 @@ static int retire_outdated(struct view *view, struct nsm_error *err)
         graft_sweep(view->supervisor); /* some may have ended with their containers */
         if (view_is_used(view) || view->state == VIEW_STARTING)
                 return nsm_error_set(err, -EBUSY, "view %s is still served with its former "
-                                     "settings: detach its grafts first (\"nsmount list\" names "
+                                     "settings or source directory: detach its grafts first (\"nsmount list\" names "
                                      "them), then attach anew",
                                      view_format_name(view, name, sizeof name));
         view_close(view);

@@ -28,6 +28,8 @@ struct view {
         uint64_t id; /* of its record */
         char *tenant, *volume;
         char *source;   /* resolved path of the source when it was opened */
+        dev_t source_device; /* and which directory that was */
+        ino_t source_inode;
         char *settings; /* view_describe_settings() when it was started */
         bool read_only;
         bool beside; /* read-only, of a volume that is not */

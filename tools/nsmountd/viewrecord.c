@@ -48,14 +48,17 @@ json_t *view_to_json(const struct view *view)
 
 json_t *view_to_record(const struct view *view)
 {
-        return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I}",
+        return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I,"
+                         " s:I, s:I}",
                          "tenant", view->tenant, "volume", view->volume,
                          "source", view->source, "settings", view->settings,
                          "readOnly", view->read_only, "beside", view->beside,
                          "nosuid", view->nosuid, "nodev", view->nodev,
                          "pid", (json_int_t)view->worker.pid,
                          "startTime", (json_int_t)view->worker.start_time,
-                         "device", (json_int_t)view->device);
+                         "device", (json_int_t)view->device,
+                         "sourceDevice", (json_int_t)view->source_device,
+                         "sourceInode", (json_int_t)view->source_inode);
 }
 
 static int read_record(const json_t *record, struct view *view, json_int_t *ret_pid,
@@ -63,14 +66,15 @@ static int read_record(const json_t *record, struct view *view, json_int_t *ret_
 {
         const char *tenant, *volume, *source, *settings;
         int read_only, beside, nosuid, nodev;
-        json_int_t device;
+        json_int_t device, source_device, source_inode;
 
         if (json_unpack((json_t *)record,
-                        "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I}",
+                        "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I}",
                         "tenant", &tenant, "volume", &volume, "source", &source,
                         "settings", &settings, "readOnly", &read_only, "beside", &beside,
                         "nosuid", &nosuid, "nodev", &nodev, "pid", ret_pid,
-                        "startTime", ret_start, "device", &device) < 0)
+                        "startTime", ret_start, "device", &device,
+                        "sourceDevice", &source_device, "sourceInode", &source_inode) < 0)
                 return -EBADMSG;
         if (!nsm_name_is_valid(tenant) || !nsm_name_is_valid(volume) || *ret_pid <= 0 ||
             *ret_pid > INT32_MAX || *ret_start < 0)
@@ -80,6 +84,8 @@ static int read_record(const json_t *record, struct view *view, json_int_t *ret_
         view->nosuid = nosuid;
         view->nodev = nodev;
         view->device = (dev_t)device;
+        view->source_device = (dev_t)source_device;
+        view->source_inode = (ino_t)source_inode;
         view->tenant = strdup(tenant);
         view->volume = strdup(volume);
         view->source = strdup(source);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <utlist.h>
 
 #include "fs/base/cleanup.h"
@@ -84,11 +85,16 @@ static int open_source(struct view *view, const struct nsm_tenant *tenant,
 {
         cleanup_fd int source = -1;
         char link[64], path[PATH_MAX];
+        struct stat st;
         ssize_t n;
         int fd, r = nsm_volume_open_source(tenant, volume, &source, err);
 
         if (r < 0)
                 return r;
+        if (fstat(source, &st) < 0)
+                return nsm_error_set(err, -errno, "%s: %s", volume->source, strerror(errno));
+        view->source_device = st.st_dev;
+        view->source_inode = st.st_ino;
         snprintf(link, sizeof link, "/proc/self/fd/%d", source);
         n = readlink(link, path, sizeof path - 1);
         path[n > 0 ? n : 0] = '\0';
