@@ -97,35 +97,37 @@ static int set_anchor(struct nsm_joiner *j, int root, struct anchor *ret, struct
         return 0;
 }
 
-/* Our working directory is the new root; what is unmounted is the top of what stands on it. */
-static int drop_old_root(struct nsm_joiner *j, const struct anchor *anchor, struct nsm_error *err)
+/*
+ * From the old root, as the view cannot be asked when its worker has died: "/"
+ * is the top of what stands on that, and in the end itself.
+ */
+static int drop_old_root(struct nsm_joiner *j, int root, const struct anchor *anchor,
+                         struct nsm_error *err)
 {
         int r = 0;
 
+        if (fchdir(root) < 0 || chroot(".") < 0)
+                return nsm_error_set(err, -errno, "cannot enter the old root: %s", strerror(errno));
         if (anchor->fd >= 0 &&
             (move_mount(anchor->peer, "", anchor->fd, "", MOVE_MOUNT_SET_GROUP |
                         MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ||
-             umount2(".", MNT_DETACH) < 0))
+             umount2("/", MNT_DETACH) < 0))
                 return nsm_error_set(err, -errno, "cannot unmount what stands on the old root: %s",
                                      strerror(errno));
         if (anchor->fd >= 0)
                 r = nsm_joiner_step(j, NSM_STEP_RELEASE, err);
-        if (r == 0 && umount2(".", MNT_DETACH) < 0)
+        if (r == 0 && umount2("/", MNT_DETACH) < 0)
                 r = nsm_error_set(err, -errno, "cannot unmount the old root: %s",
                                   strerror(errno));
         return r;
 }
 
 /* The exchange itself, in the container's mount namespace. */
-static int exchange(struct nsm_joiner *j, int tree, struct anchor *anchor, struct nsm_error *err)
+static int exchange(struct nsm_joiner *j, int tree, int root, struct anchor *anchor,
+                    struct nsm_error *err)
 {
-        cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        int r;
+        int r = nsm_joiner_intend(j, tree, root, "/", err);
 
-        if (root < 0)
-                return nsm_error_set(err, -errno, "cannot open the container's root: %s",
-                                     strerror(errno));
-        r = nsm_joiner_intend(j, tree, root, "/", err);
         if (r == 0)
                 r = nsm_joiner_step(j, NSM_STEP_ENTER, err);
         if (r == 0 && j->root_is_shared)
@@ -151,13 +153,29 @@ static int exchange(struct nsm_joiner *j, int tree, struct anchor *anchor, struc
                                      "container's root is no mount of its own, or stands on a "
                                      "shared one; start the container on a directory made by "
                                      "`nsmount mount` instead", strerror(-r));
-        return nsm_joiner_step(j, NSM_STEP_PIVOT, err);
+        return 0;
+}
+
+/* Until here the roots can be exchanged back. */
+static int commit(struct nsm_joiner *j, int root, struct nsm_error *err)
+{
+        int r = nsm_joiner_step(j, NSM_STEP_PIVOT, err);
+
+        if (r == 0)
+                r = nsm_joiner_ask(j, err); /* nobody keeps the old root? */
+        /*
+         * Who undoes would do it, but must enter the graft for that, which asks
+         * the view. The exchange has made the graft our root without asking.
+         */
+        if (r < 0 && fchdir(root) == 0)
+                nsm_sys_pivot_root(".", ".");
+        return r;
 }
 
 int nsm_pivot_run(struct nsm_joiner *j, struct nsm_error *err)
 {
         cleanup_anchor struct anchor anchor = { -1, -1 };
-        cleanup_fd int tree = -1;
+        cleanup_fd int tree = -1, root = -1;
         int r = nsm_joiner_enter_user(j, err);
 
         if (r == 0)
@@ -174,11 +192,16 @@ int nsm_pivot_run(struct nsm_joiner *j, struct nsm_error *err)
         r = nsm_joiner_step(j, NSM_STEP_ASSEMBLE, err);
         if (r == 0)
                 r = nsm_joiner_enter_mounts(j, err);
+        if (r < 0)
+                return r;
+        root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0)
+                return nsm_error_set(err, -errno, "cannot open the container's root: %s",
+                                     strerror(errno));
+        r = exchange(j, tree, root, &anchor, err);
         if (r == 0)
-                r = exchange(j, tree, &anchor, err);
+                r = commit(j, root, err);
         if (r == 0)
-                r = nsm_joiner_ask(j, err); /* nobody keeps the old root? */
-        if (r == 0)
-                r = drop_old_root(j, &anchor, err);
+                r = drop_old_root(j, root, &anchor, err);
         return r < 0 ? r : nsm_joiner_step(j, NSM_STEP_DROP, err);
 }

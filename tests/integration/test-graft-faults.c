@@ -4,6 +4,10 @@
  * hangs: afterwards the container's mount table is what it was, or the graft is
  * complete.
  */
+#include <linux/fuse.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
 #include "tests/integration/graft-kit.h"
 
 enum fault { FAIL, KILL_JOINER, KILL_HELPER, HANG };
@@ -163,3 +167,118 @@ FAULT_TEST(below_joiner_killed, KILL_JOINER, false, "/data")
 FAULT_TEST(below_helper_killed, KILL_HELPER, false, "/data")
 FAULT_TEST(below_hangs, HANG, false, "/data")
 FAULT_TEST(below_shared_joiner_killed, KILL_JOINER, true, "/data")
+
+/* ---- the view's server dies meanwhile ---- */
+
+/* Answers that its root is a directory, so many times; then it ends, and the connection with it. */
+static void serve_some(int fuse, int answers, uint32_t owner)
+{
+        static char buffer[1 << 17];
+        struct {
+                struct fuse_out_header header;
+                union {
+                        struct fuse_init_out init;
+                        struct fuse_attr_out attr;
+                };
+        } reply;
+
+        while (read(fuse, buffer, sizeof buffer) > 0) {
+                const struct fuse_in_header *in = (const struct fuse_in_header *)buffer;
+
+                memset(&reply, 0, sizeof reply);
+                reply.header.unique = in->unique;
+                reply.header.len = sizeof reply.header;
+                if (in->opcode == FUSE_INIT) {
+                        reply.header.len += sizeof reply.init;
+                        reply.init = (struct fuse_init_out){ .major = 7, .minor = 31,
+                                                             .max_write = 4096 };
+                } else if (in->opcode == FUSE_GETATTR && answers-- > 0) {
+                        reply.header.len += sizeof reply.attr;
+                        reply.attr.attr = (struct fuse_attr){ .ino = 1, .mode = S_IFDIR | 0755,
+                                                              .nlink = 2, .uid = owner,
+                                                              .gid = owner };
+                } else if (in->opcode == FUSE_GETATTR) {
+                        return;
+                } else {
+                        reply.header.error = -ENOSYS;
+                }
+                if (write(fuse, &reply, reply.header.len) < 0)
+                        return;
+        }
+}
+
+static struct kit_view dying_view(struct nsm_fake_tenant *t, int answers)
+{
+        int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC), fs = fsopen("fuse", FSOPEN_CLOEXEC);
+        struct kit_view view = { .fd = -1 };
+        struct statx st;
+        char number[16];
+
+        snprintf(number, sizeof number, "%d", fuse);
+        if (fuse < 0 || fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "fd", number, 0) < 0 ||
+            fsconfig(fs, FSCONFIG_SET_STRING, "rootmode", "40000", 0) < 0 ||
+            fsconfig(fs, FSCONFIG_SET_STRING, "user_id", "0", 0) < 0 ||
+            fsconfig(fs, FSCONFIG_SET_STRING, "group_id", "0", 0) < 0 ||
+            fsconfig(fs, FSCONFIG_SET_FLAG, "allow_other", NULL, 0) < 0 ||
+            fsconfig(fs, FSCONFIG_SET_FLAG, "default_permissions", NULL, 0) < 0 ||
+            fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                nsm_harness_die("fuse: %s", strerror(errno));
+        view.fd = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+        if (view.fd < 0 ||
+            statx(view.fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+                nsm_harness_die("fsmount: %s", strerror(errno));
+        view.device = makedev(st.stx_dev_major, st.stx_dev_minor);
+        close(fs);
+        if (fork() == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                serve_some(fuse, answers, t->first_id);
+                _exit(0);
+        }
+        close(fuse);
+        kit_make_clonable(t->world, view.fd);
+        return view;
+}
+
+static void try_dying_view(bool shared, enum nsm_step fail_at)
+{
+        cleanup_world struct nsm_world *w = nsm_world_new();
+        struct nsm_fake_tenant *t = nsm_world_add_empty_tenant(w, "acme");
+        const struct nsm_container_spec spec = { .shared = shared, .root = NSM_ROOT_TMPFS };
+
+        for (int answers = 0; answers < 6; answers++) {
+                struct nsm_fake_container *c = nsm_tenant_add_container(t, &spec);
+                struct kit_view view = dying_view(t, answers);
+                const char *before = nsm_container_mountinfo(c), *after;
+                struct kit_job job = kit_attach(c, view, NULL);
+                struct nsm_output *o;
+                char device[32];
+
+                job.request.api = false;
+                job.request.fault.fail_at = fail_at;
+                o = kit_run(w, job);
+                after = nsm_container_mountinfo(c);
+                snprintf(device, sizeof device, " %u:%u / / ", major(view.device),
+                         minor(view.device));
+                if (o->status == 0)
+                        cr_assert(strstr(after, device), "%d answers: %s", answers, after);
+                else
+                        cr_assert_str_eq(after, before, "%d answers: status %d: %s", answers,
+                                         o->status, o->out);
+                cr_assert(o->status == 0 || !strstr(o->out, "could not be undone"), "%s", o->out);
+                close(view.fd);
+                nsm_container_kill(c);
+        }
+}
+
+#define DYING_TEST(name, shared, step)          \
+        Test(graft_dying_view, name)            \
+        {                                       \
+                KIT_REQUIRE();                  \
+                try_dying_view(shared, step);   \
+        }
+
+DYING_TEST(nothing_fails, false, NSM_STEP_NONE)
+DYING_TEST(shared_root, true, NSM_STEP_NONE)
+DYING_TEST(after_the_exchange, false, NSM_STEP_PIVOT)
+DYING_TEST(after_the_scan, false, NSM_STEP_RESCAN)
+DYING_TEST(shared_after_the_scan, true, NSM_STEP_RESCAN)
