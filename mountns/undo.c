@@ -61,10 +61,39 @@ static int finish(const struct nsm_progress *p, unsigned plan)
         return r < 0 ? r : unmount_from_root(p->root_id);
 }
 
+/*
+ * For a graft whose path is not what it was, as someone renames directories:
+ * by its descriptor onto our root, and from there, with what is mounted on it.
+ */
+static int unmount_by_descriptor(const struct nsm_progress *p)
+{
+        uint64_t id;
+        int r;
+
+        if (move_mount(p->graft_fd, "", p->root_fd, "", MOVE_MOUNT_F_EMPTY_PATH |
+                       MOVE_MOUNT_T_EMPTY_PATH) < 0)
+                return -errno;
+        do {
+                r = nsm_sys_mount_id(AT_FDCWD, "/..", 0, &id);
+                if (r == 0 && umount2("/", MNT_DETACH) < 0)
+                        r = -errno;
+        } while (r == 0 && id != p->result.place.mount_id);
+        return r;
+}
+
+static int unmount_graft(const struct nsm_progress *p)
+{
+        int r;
+
+        if (p->result.path && strcmp(p->result.path, "/") == 0)
+                return unmount_from_root(p->result.place.mount_id);
+        r = nsm_graft_unmount(p->result.path, p->result.place.mount_id, MNT_DETACH);
+        return r < 0 ? unmount_by_descriptor(p) : 0;
+}
+
 static int undo(const struct nsm_joiner *j, unsigned plan)
 {
         const struct nsm_progress *p = j->undo;
-        bool is_root = p->result.path && strcmp(p->result.path, "/") == 0;
         int r = 0;
 
         if (plan & NSM_UNDO_FINISH)
@@ -74,9 +103,7 @@ static int undo(const struct nsm_joiner *j, unsigned plan)
         if (j->attempt <= j->request->fault.kill_undoers)
                 raise(SIGKILL);
         if (r == 0 && (plan & NSM_UNDO_UNMOUNT))
-                r = is_root ? unmount_from_root(p->result.place.mount_id) :
-                              nsm_graft_unmount(p->result.path, p->result.place.mount_id,
-                                                MNT_DETACH);
+                r = unmount_graft(p);
         if (r == 0 && (plan & NSM_UNDO_ANCHOR))
                 r = remove_anchor(p);
         /* Gone already, or used by someone meanwhile: both are as it should be. */

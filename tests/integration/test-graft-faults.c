@@ -5,9 +5,11 @@
  * complete.
  */
 #include <linux/fuse.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include "fs/base/sys.h"
 #include "tests/integration/graft-kit.h"
 
 enum fault { FAIL, KILL_JOINER, KILL_HELPER, HANG };
@@ -167,6 +169,43 @@ FAULT_TEST(below_joiner_killed, KILL_JOINER, false, "/data")
 FAULT_TEST(below_helper_killed, KILL_HELPER, false, "/data")
 FAULT_TEST(below_hangs, HANG, false, "/data")
 FAULT_TEST(below_shared_joiner_killed, KILL_JOINER, true, "/data")
+
+/* In the container, as its root: renames the directory above the graft once that is there. */
+static void rename_above(pid_t pid, struct kit_view view)
+{
+        char path[48], device[32], text[1 << 14];
+        int table, pidfd = nsm_sys_pidfd_open(pid);
+        ssize_t n;
+
+        snprintf(path, sizeof path, "/proc/%d/mountinfo", pid);
+        snprintf(device, sizeof device, " %u:%u ", major(view.device), minor(view.device));
+        table = open(path, O_RDONLY | O_CLOEXEC);
+        if (setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) < 0 || setgid(0) < 0 || setuid(0) < 0)
+                _exit(1);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        do {
+                n = pread(table, text, sizeof text - 1, 0);
+                text[n > 0 ? n : 0] = '\0';
+        } while (n > 0 && !strstr(text, device));
+        _exit(rename("/above", "/renamed") < 0);
+}
+
+Test(graft_faults, renamed_meanwhile)
+{
+        KIT_REQUIRE();
+        const struct nsm_container_spec spec = { .root = NSM_ROOT_TMPFS };
+        cleanup_kit struct kit k = kit_new(&spec);
+        const char *before = nsm_container_mountinfo(k.c);
+        struct kit_job job = kit_attach(k.c, k.view, "/above/data");
+
+        nsm_container_must(k.c, "mkdir /above");
+        set_fault(&job, HANG, NSM_STEP_MOVE);
+        if (fork() == 0)
+                rename_above(k.c->pid, k.view);
+        kit_must_not(k.w, job, 12, "is undone");
+        cr_assert_str_eq(nsm_container_mountinfo(k.c), before);
+        nsm_container_must(k.c, "test -d /renamed && test ! -e /renamed/data");
+}
 
 /* ---- the view's server dies meanwhile ---- */
 
