@@ -7,6 +7,7 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -18,19 +19,11 @@
 struct scan {
         const struct nsm_footholds *q;
         struct nsm_holders *out;
-        pid_t *members;
-        size_t n_members, room;
+        struct nsm_pids members, strangers;
         uint64_t own_user_namespace; /* the host's */
         struct statx own_mounts;     /* the host's mount namespace, a file of nsfs */
         bool changed;                /* what was listed was gone when it was looked at */
 };
-
-void nsm_footholds_clear(struct nsm_footholds *query)
-{
-        free(query->members);
-        query->members = NULL;
-        query->n_members = 0;
-}
 
 /*
  * Before the pivot: the old root itself. After it: what is in the table and not
@@ -211,18 +204,37 @@ static void check_thread(struct scan *s, pid_t pid, int tid)
                 check_descriptors(s, pid, tid);
 }
 
-static int add_member(struct scan *s, pid_t pid)
+static int pids_add(struct nsm_pids *pids, pid_t pid)
 {
-        if (s->n_members == s->room) {
-                pid_t *more = realloc(s->members, (s->room = s->room ? 2 * s->room : 64) *
-                                                          sizeof *more);
+        if (pids->n == pids->room) {
+                size_t room = pids->room ? 2 * pids->room : 64;
+                pid_t *more = reallocarray(pids->list, room, sizeof *more);
 
                 if (!more)
                         return -ENOMEM;
-                s->members = more;
+                pids->list = more;
+                pids->room = room;
         }
-        s->members[s->n_members++] = pid;
+        pids->list[pids->n++] = pid;
         return 0;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+        pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+static bool pids_have(const struct nsm_pids *pids, pid_t pid)
+{
+        return pids->n && bsearch(&pid, pids->list, pids->n, sizeof pid, compare_pids);
+}
+
+static void pids_clear(struct nsm_pids *pids)
+{
+        free(pids->list);
+        *pids = (struct nsm_pids){ 0 };
 }
 
 static int check_process(struct scan *s, pid_t pid)
@@ -232,6 +244,8 @@ static int check_process(struct scan *s, pid_t pid)
         char path[32];
         int n, r;
 
+        if (pids_have(&s->q->strangers, pid))
+                return pids_add(&s->strangers, pid);
         if (nsm_proc_namespace_of(s->q->proc, pid, "user", &user) < 0 ||
             nsm_proc_namespace_of(s->q->proc, pid, "mnt", &mnt) < 0)
                 return 0; /* a zombie, or gone */
@@ -239,8 +253,8 @@ static int check_process(struct scan *s, pid_t pid)
             (user == s->own_user_namespace ||
              !nsm_proc_is_in_user_namespace(s->q->proc, pid,
                                             s->q->target->inodes[NSM_NAMESPACE_USER])))
-                return 0;
-        r = add_member(s, pid);
+                return pids_add(&s->strangers, pid);
+        r = pids_add(&s->members, pid);
         if (r < 0)
                 return r;
         snprintf(path, sizeof path, "%d/task", pid);
@@ -253,9 +267,16 @@ static int check_process(struct scan *s, pid_t pid)
 /* Both lists are sorted, as /proc is read sorted. */
 static bool has_other_members(const struct scan *s)
 {
-        return s->n_members != s->q->n_members ||
-               (s->n_members &&
-                memcmp(s->members, s->q->members, s->n_members * sizeof *s->members) != 0);
+        const struct nsm_pids *now = &s->members, *before = &s->q->members;
+
+        return now->n != before->n ||
+               (now->n && memcmp(now->list, before->list, now->n * sizeof *now->list) != 0);
+}
+
+void nsm_footholds_clear(struct nsm_footholds *query)
+{
+        pids_clear(&query->members);
+        pids_clear(&query->strangers);
 }
 
 int nsm_footholds_scan(struct nsm_footholds *query, struct nsm_holders *ret, struct nsm_error *err)
@@ -274,13 +295,14 @@ int nsm_footholds_scan(struct nsm_footholds *query, struct nsm_holders *ret, str
                 if (pids[i] != query->except && pids[i] != getpid())
                         r = check_process(&s, pids[i]);
         if (r < 0) {
-                free(s.members);
+                pids_clear(&s.members);
+                pids_clear(&s.strangers);
                 return nsm_error_set(err, r, "cannot look at the container's processes: %s",
                                      strerror(-r));
         }
         again = s.changed || has_other_members(&s);
         nsm_footholds_clear(query);
         query->members = s.members;
-        query->n_members = s.n_members;
+        query->strangers = s.strangers;
         return again ? 1 : 0;
 }

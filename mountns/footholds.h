@@ -17,6 +17,12 @@
 #include "mountns/table.h"
 #include "mountns/target.h"
 
+/* Process ids in ascending order. */
+struct nsm_pids {
+        pid_t *list; /* owned */
+        size_t n, room;
+};
+
 struct nsm_footholds {
         int proc;                        /* the host's, borrowed */
         const struct nsm_target *target; /* borrowed */
@@ -29,8 +35,13 @@ struct nsm_footholds {
          * harmless.
          */
         const struct nsm_table *pivoted;
-        pid_t *members; /* processes of the namespace that the last scan met; owned */
-        size_t n_members;
+        struct nsm_pids members; /* processes of the container that the last scan met */
+        /*
+         * Those that it knows to have nothing to do with the container: they are
+         * not asked again by the next scan, some milliseconds later. Only the
+         * host could make one of them the container's meanwhile.
+         */
+        struct nsm_pids strangers;
 };
 
 /*
