@@ -177,21 +177,27 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
         return 0;
 }
 
-static int watch_signals(struct supervisor *supervisor)
+static const struct {
+        int number;
+        sd_event_signal_handler_t handler;
+} signals[] = { { SIGTERM, on_stop_signal }, { SIGINT, on_stop_signal },
+                { SIGHUP, on_reload_signal } };
+
+/* Before anybody can see that we are there: what is sent from then on waits for the loop. */
+static int block_signals(void)
 {
-        static const struct {
-                int number;
-                sd_event_signal_handler_t handler;
-        } signals[] = { { SIGTERM, on_stop_signal }, { SIGINT, on_stop_signal },
-                        { SIGHUP, on_reload_signal } };
         sigset_t mask;
-        int r;
 
         sigemptyset(&mask);
         for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
                 sigaddset(&mask, signals[i].number);
-        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-                return -errno;
+        return sigprocmask(SIG_BLOCK, &mask, NULL) < 0 ? -errno : 0;
+}
+
+static int watch_signals(struct supervisor *supervisor)
+{
+        int r;
+
         for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
                 r = sd_event_add_signal(supervisor->event, NULL, signals[i].number,
                                         signals[i].handler, supervisor);
@@ -266,6 +272,9 @@ int supervisor_new(const struct supervisor_options *options, struct supervisor *
             stat("/proc/self/ns/mnt", &own) < 0)
                 return nsm_error_set(err, -EIO, "/proc is not what it should be");
         supervisor->mount_namespace = own.st_ino;
+        r = block_signals();
+        if (r < 0)
+                return nsm_error_set(err, r, "cannot block signals: %s", strerror(-r));
         r = runtime_open(options->runtime_dir, &supervisor->runtime, err);
         /* First, so that whoever changes the files after we read them is heard: it waits. */
         if (r == 0)
