@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -174,15 +173,10 @@ int nsm_graft_run(struct nsm_joiner *j, struct nsm_error *err)
 {
         __attribute__((cleanup(spot_clear))) struct spot spot = { .dir = -1, .parent = -1 };
         cleanup_fd int tree = -1;
-        int r = nsm_joiner_enter_user(j, err);
+        int r = nsm_joiner_lock_mounts(j, err);
 
-        if (r == 0)
-                r = nsm_joiner_step(j, NSM_STEP_JOIN, err);
         if (r < 0)
                 return r;
-        /* The copy crosses into another user namespace: the kernel locks the flags. */
-        if (unshare(CLONE_NEWNS) < 0)
-                return nsm_error_set(err, -errno, "cannot copy the mounts: %s", strerror(errno));
         tree = open_tree(AT_FDCWD, NSM_SCRATCH_VIEW, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         if (tree < 0)
                 return nsm_error_set(err, -errno, "cannot clone the graft: %s", strerror(errno));

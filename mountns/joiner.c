@@ -161,6 +161,19 @@ int nsm_joiner_enter_user(struct nsm_joiner *j, struct nsm_error *err)
         return 0;
 }
 
+int nsm_joiner_lock_mounts(struct nsm_joiner *j, struct nsm_error *err)
+{
+        int r = nsm_joiner_enter_user(j, err);
+
+        if (r == 0)
+                r = nsm_joiner_step(j, NSM_STEP_JOIN, err);
+        if (r < 0)
+                return r;
+        if (unshare(CLONE_NEWNS) < 0)
+                return nsm_error_set(err, -errno, "cannot copy the mounts: %s", strerror(errno));
+        return 0;
+}
+
 int nsm_joiner_enter_mounts(struct nsm_joiner *j, struct nsm_error *err)
 {
         const struct nsm_target *target = j->request->target;

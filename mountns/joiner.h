@@ -56,6 +56,13 @@ int nsm_undo_run(struct nsm_joiner *joiner, struct nsm_error *err);
 /* For bodies: into the container's user namespace, as its root where that is mapped. */
 int nsm_joiner_enter_user(struct nsm_joiner *joiner, struct nsm_error *err);
 
+/*
+ * Into its user namespace, with a copy of the scratch mounts there. The copy
+ * crosses into another user namespace: with that the kernel locks the flags of
+ * what is in it (mount_namespaces(7)), before anything is grafted.
+ */
+int nsm_joiner_lock_mounts(struct nsm_joiner *joiner, struct nsm_error *err);
+
 /* Into its mount namespace: root and working directory are then that namespace's root. */
 int nsm_joiner_enter_mounts(struct nsm_joiner *joiner, struct nsm_error *err);
 

@@ -176,15 +176,10 @@ int nsm_pivot_run(struct nsm_joiner *j, struct nsm_error *err)
 {
         cleanup_anchor struct anchor anchor = { -1, -1 };
         cleanup_fd int tree = -1, root = -1;
-        int r = nsm_joiner_enter_user(j, err);
+        int r = nsm_joiner_lock_mounts(j, err);
 
-        if (r == 0)
-                r = nsm_joiner_step(j, NSM_STEP_JOIN, err);
         if (r < 0)
                 return r;
-        /* The copy crosses into another user namespace: the kernel locks the flags. */
-        if (unshare(CLONE_NEWNS) < 0)
-                return nsm_error_set(err, -errno, "cannot copy the mounts: %s", strerror(errno));
         r = nsm_joiner_step(j, NSM_STEP_LOCK, err);
         tree = r == 0 ? assemble(j, err) : r;
         if (tree < 0)
