@@ -150,8 +150,7 @@ static int intend(struct nsm_work *w, struct libmnt_fs *graft, struct nsm_error 
         struct nsm_record record = { .kind = NSM_RECORD_INTENT };
         int r;
 
-        q->place.mount_namespace = q->target->inodes[NSM_NAMESPACE_MNT];
-        q->place.mount_namespace_id = q->target->mount_namespace_id;
+        nsm_place_of_target(q->target, &q->place);
         q->place.mount_id = (uint64_t)mnt_fs_get_id(graft);
         q->place.device = mnt_fs_get_devno(graft);
         record.place = q->place;

@@ -95,11 +95,8 @@ int nsm_joiner_intend(struct nsm_joiner *j, int graft_fd, int root_fd, const cha
         int fds[2] = { graft_fd, root_fd };
         int r;
 
-        record.place = (struct nsm_place){
-                .mount_namespace = target->inodes[NSM_NAMESPACE_MNT],
-                .mount_namespace_id = target->mount_namespace_id,
-                .device = j->request->device,
-        };
+        nsm_place_of_target(target, &record.place);
+        record.place.device = j->request->device;
         snprintf(record.text, sizeof record.text, "%s", path);
         r = nsm_sys_mount_id(graft_fd, "", AT_EMPTY_PATH, &record.place.mount_id);
         if (r == 0)

@@ -7,25 +7,53 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/sys.h"
 #include "mountns/proc.h"
 #include "mountns/table.h"
+#include "mountns/target.h"
 
 /* linux/nsfs.h has it from 6.11 on. */
 #ifndef NS_GET_MNTNS_ID
 #define NS_GET_MNTNS_ID _IOR(NSIO, 0x5, uint64_t)
 #endif
 
+/* Both numbers of the mount namespace behind @task/ns/mnt; false when it is gone. */
+static bool find_namespace(int proc, const char *task, struct nsm_place *ret)
+{
+        cleanup_fd int fd = -1;
+        char path[48];
+        struct stat st;
+
+        snprintf(path, sizeof path, "%s/ns/mnt", task);
+        fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return false;
+        ret->mount_namespace = st.st_ino;
+        if (ioctl(fd, NS_GET_MNTNS_ID, &ret->mount_namespace_id) < 0)
+                ret->mount_namespace_id = 0;
+        return true;
+}
+
 void nsm_place_of_self(int proc, struct nsm_place *place)
 {
-        cleanup_fd int fd = openat(proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        find_namespace(proc, "self", place);
+}
 
-        nsm_proc_namespace(proc, "self", "mnt", &place->mount_namespace);
-        if (fd < 0 || ioctl(fd, NS_GET_MNTNS_ID, &place->mount_namespace_id) < 0)
-                place->mount_namespace_id = 0;
+void nsm_place_of_target(const struct nsm_target *target, struct nsm_place *place)
+{
+        place->mount_namespace = target->inodes[NSM_NAMESPACE_MNT];
+        place->mount_namespace_id = target->mount_namespace_id;
+}
+
+bool nsm_place_shares_namespace(const struct nsm_place *a, const struct nsm_place *b)
+{
+        return a->mount_namespace == b->mount_namespace &&
+               (!a->mount_namespace_id || !b->mount_namespace_id ||
+                a->mount_namespace_id == b->mount_namespace_id);
 }
 
 /* By unique numbers. 1 it is there, 0 it is not, negative: this kernel cannot tell. */
@@ -42,46 +70,48 @@ static int ask_kernel(const struct nsm_place *place)
         return r < 0 ? r : device == place->device;
 }
 
-/* The table of a process or, when its first thread has ended, of another one in the namespace. */
-static int read_table(int proc, pid_t pid, uint64_t ns, struct nsm_table *ret)
+/* The process or, when its first thread has ended, one of the others: whose /proc tells more. */
+static bool find_task(int proc, pid_t pid, uint64_t ns, char *task, size_t size)
 {
         cleanup_free int *tids = NULL;
-        char task[40];
         uint64_t inode;
-        int n, r;
+        int n;
 
-        snprintf(task, sizeof task, "%d", pid);
-        r = nsm_table_read(proc, task, ret, NULL);
-        if (r == 0)
-                return 0;
-        snprintf(task, sizeof task, "%d/task", pid);
+        snprintf(task, size, "%d", pid);
+        if (nsm_proc_namespace(proc, task, "mnt", &inode) == 0)
+                return inode == ns;
+        snprintf(task, size, "%d/task", pid);
         n = nsm_proc_list(proc, task, &tids);
-        for (int i = 0; i < n && r < 0; i++) {
-                snprintf(task, sizeof task, "%d/task/%d", pid, tids[i]);
+        for (int i = 0; i < n; i++) {
+                snprintf(task, size, "%d/task/%d", pid, tids[i]);
                 if (nsm_proc_namespace(proc, task, "mnt", &inode) == 0 && inode == ns)
-                        r = nsm_table_read(proc, task, ret, NULL);
+                        return true;
         }
-        return r;
+        return false;
 }
 
-/* Looks for all places of one namespace in the table that @pid has of it. */
+/* Looks for all places of the namespace @ns in the table that @pid has of it. */
 static void look_in_table(int proc, pid_t pid, uint64_t ns, const struct nsm_place *places,
                           size_t n, bool *open, struct nsm_presence *ret)
 {
         cleanup_table struct nsm_table table = { 0 };
+        struct nsm_place here = { 0 };
+        char task[40];
         bool have = false;
 
+        if (!find_task(proc, pid, ns, task, sizeof task) || !find_namespace(proc, task, &here))
+                return;
         for (size_t i = 0; i < n; i++) {
                 struct libmnt_fs *mount;
 
-                if (places[i].mount_namespace != ns)
+                if (!nsm_place_shares_namespace(&places[i], &here))
                         continue;
                 if (ret[i].pid == 0)
                         ret[i].pid = pid;
                 if (!open[i])
                         continue;
                 /* One whose root is elsewhere may not see the graft: the next one is asked, too. */
-                if (!have && read_table(proc, pid, ns, &table) < 0)
+                if (!have && nsm_table_read(proc, task, &table, NULL) < 0)
                         return;
                 have = true;
                 mount = nsm_table_find(&table, places[i].mount_id);

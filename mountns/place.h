@@ -21,6 +21,8 @@ struct nsm_place {
         dev_t device;                /* of the view's superblock */
 };
 
+struct nsm_target;
+
 struct nsm_presence {
         bool alive;
         /* A process in that namespace, or 0: found only when the scan met one. */
@@ -41,8 +43,18 @@ int nsm_place_check(const struct nsm_place *places, size_t n, bool want_pids,
 /* Fills in the mount namespace of the calling process. @proc: nsm_proc_open(). */
 void nsm_place_of_self(int proc, struct nsm_place *place);
 
+/* Fills in the mount namespace of a container. */
+void nsm_place_of_target(const struct nsm_target *target, struct nsm_place *place);
+
 /*
- * The processes in one mount namespace, sorted; *ret is the caller's to free.
+ * Whether both are in one mount namespace. A dead one's inode number goes to
+ * the next that is made, so the unique numbers decide where both have one.
+ */
+bool nsm_place_shares_namespace(const struct nsm_place *a, const struct nsm_place *b);
+
+/*
+ * The processes in one mount namespace, sorted; whoever asks holds it, or
+ * checks each of them, because inode numbers of namespaces are reused; *ret is the caller's to free.
  * Returns how many, or a negative errno. Host's namespaces; never waits.
  */
 int nsm_place_list_pids(uint64_t mount_namespace, pid_t **ret);

@@ -242,11 +242,6 @@ void nsm_target_free(struct nsm_target *target)
         nsm_cleanup_freep(&target);
 }
 
-uint64_t nsm_target_mount_namespace(const struct nsm_target *target)
-{
-        return target->inodes[NSM_NAMESPACE_MNT];
-}
-
 pid_t nsm_target_pid(const struct nsm_target *target)
 {
         return target->pid;

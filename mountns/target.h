@@ -65,9 +65,6 @@ void nsm_target_free(struct nsm_target *target);
 int nsm_target_check_ids(const struct nsm_target *target, const struct nsm_idmap *uids,
                          const struct nsm_idmap *gids, struct nsm_error *err);
 
-/* The inode number of the mount namespace, as `ls -i /proc/PID/ns/mnt` shows. */
-uint64_t nsm_target_mount_namespace(const struct nsm_target *target);
-
 pid_t nsm_target_pid(const struct nsm_target *target);
 
 /* Whether the process that named the container still lives. */

@@ -339,6 +339,22 @@ static void presence_is(bool by_scan)
                          nsm_world_printf(k.w, "1:%d 0:%d 0:0 ", a, a));
 }
 
+/* The kernel gives a dead namespace's inode number to the next one that is made. */
+Test(graft_presence, no_stranger_with_its_inode_number)
+{
+        KIT_REQUIRE();
+        cleanup_kit struct kit k = kit_new(&tmpfs_root);
+        struct presence_check check = { 0 };
+        struct nsm_place *dead = &check.places[1];
+
+        check.places[0] = place_of(kit_must(k.w, kit_attach(k.c, k.view, "/a")));
+        *dead = check.places[2] = check.places[0];
+        dead->mount_namespace_id ^= UINT64_C(1) << 40;
+        check.places[2].mount_id_unique ^= UINT64_C(1) << 40;
+        cr_assert_str_eq(nsm_world_call(k.w, check_presence, &check)->out,
+                         nsm_world_printf(k.w, "1:%d 0:0 0:%d ", k.c->pid, k.c->pid));
+}
+
 Test(graft_presence, by_unique_numbers)
 {
         KIT_REQUIRE();

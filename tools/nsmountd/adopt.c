@@ -105,7 +105,7 @@ static bool is_known(const struct graft *but, const struct nsm_place *place)
         const struct graft *graft;
 
         DL_FOREACH(but->supervisor->grafts, graft)
-                if (graft != but && graft->place.mount_namespace == place->mount_namespace &&
+                if (graft != but && nsm_place_shares_namespace(&graft->place, place) &&
                     graft->place.mount_id == place->mount_id)
                         return true;
         return false;

@@ -10,8 +10,8 @@
 #include "fs/base/cleanup.h"
 #include "tools/nsmountd/view.h"
 
-/* "g1 at /, g2 at /data": the grafts of one namespace (0: of all), or "none". */
-static void describe(struct supervisor *supervisor, uint64_t mount_namespace, char *ret,
+/* "g1 at /, g2 at /data": the grafts of one namespace (NULL: of all), or "none". */
+static void describe(struct supervisor *supervisor, const struct nsm_place *in, char *ret,
                      size_t size)
 {
         struct graft *graft;
@@ -19,8 +19,7 @@ static void describe(struct supervisor *supervisor, uint64_t mount_namespace, ch
 
         snprintf(ret, size, "none");
         DL_FOREACH(supervisor->grafts, graft) {
-                if (graft->pending ||
-                    (mount_namespace && graft->place.mount_namespace != mount_namespace))
+                if (graft->pending || (in && !nsm_place_shares_namespace(&graft->place, in)))
                         continue;
                 used += (size_t)snprintf(ret + used, size - used, "%sg%llu at %s",
                                          used ? ", " : "", (unsigned long long)graft->number,
@@ -38,7 +37,7 @@ int find_graft_by_name(struct supervisor *supervisor, const char *name, struct g
         *ret = graft_find_by_name(supervisor, name);
         if (*ret)
                 return 0;
-        describe(supervisor, 0, there, sizeof there);
+        describe(supervisor, NULL, there, sizeof there);
         return nsm_error_set(err, -ENOENT, "there is no graft %s; there are: %s", name, there);
 }
 
@@ -46,10 +45,12 @@ int find_graft_in(struct supervisor *supervisor, const char *tenant,
                   const struct nsm_target *target, const char *at, struct graft **ret,
                   struct nsm_error *err)
 {
-        uint64_t ns = nsm_target_mount_namespace(target);
-        struct graft *graft = graft_find_by_path(supervisor, ns, at);
+        struct nsm_place in = { 0 };
+        struct graft *graft;
         char there[256];
 
+        nsm_place_of_target(target, &in);
+        graft = graft_find_by_path(supervisor, &in, at);
         if (graft && strcmp(graft->view->tenant, tenant) != 0)
                 return nsm_error_set(err, -EPERM, "the graft at %s of process %d's container is "
                                      "tenant %s's, not tenant %s's", graft->path,
@@ -58,7 +59,7 @@ int find_graft_in(struct supervisor *supervisor, const char *tenant,
                 *ret = graft;
                 return 0;
         }
-        describe(supervisor, ns, there, sizeof there);
+        describe(supervisor, &in, there, sizeof there);
         return nsm_error_set(err, -ENOENT, "process %d's container has no graft at %s; it has: %s",
                              (int)nsm_target_pid(target), at ? at : "/", there);
 }
@@ -89,23 +90,23 @@ static char *resolve_parent(const char *directory)
 int find_graft_on_host(struct supervisor *supervisor, const char *directory, struct graft **ret,
                        struct nsm_error *err)
 {
+        const struct nsm_place host = { .mount_namespace = supervisor->mount_namespace };
         struct graft *graft;
         cleanup_free char *resolved = NULL;
         char there[256];
 
         if (directory[0] != '/')
                 return nsm_error_set(err, -EINVAL, "%s: give an absolute path", directory);
-        graft = graft_find_by_path(supervisor, supervisor->mount_namespace, directory);
+        graft = graft_find_by_path(supervisor, &host, directory);
         if (!graft) {
                 resolved = resolve_parent(directory);
-                graft = resolved ? graft_find_by_path(supervisor, supervisor->mount_namespace,
-                                                      resolved) : NULL;
+                graft = resolved ? graft_find_by_path(supervisor, &host, resolved) : NULL;
         }
         if (graft) {
                 *ret = graft;
                 return 0;
         }
-        describe(supervisor, supervisor->mount_namespace, there, sizeof there);
+        describe(supervisor, &host, there, sizeof there);
         return nsm_error_set(err, -ENOENT, "no view is mounted at %s of the host; there are: %s",
                              directory, there);
 }
@@ -114,12 +115,14 @@ int find_graft_on_host(struct supervisor *supervisor, const char *directory, str
 static struct nsm_target *try_target(const struct graft *graft, pid_t pid)
 {
         struct nsm_target *target = NULL;
+        struct nsm_place in = { 0 };
         cleanup_fd int pidfd = -1;
 
         if (nsm_target_open_pidfd(pid, &pidfd, NULL) < 0 ||
             nsm_target_open(pidfd, &target, NULL) < 0)
                 return NULL;
-        if (nsm_target_mount_namespace(target) == graft->place.mount_namespace)
+        nsm_place_of_target(target, &in);
+        if (nsm_place_shares_namespace(&graft->place, &in))
                 return target;
         nsm_target_free(target);
         return NULL;

@@ -146,13 +146,13 @@ static bool same_path(const char *a, const char *b)
         }
 }
 
-struct graft *graft_find_by_path(struct supervisor *supervisor, uint64_t mount_namespace,
+struct graft *graft_find_by_path(struct supervisor *supervisor, const struct nsm_place *in,
                                  const char *path)
 {
         struct graft *graft;
 
         DL_FOREACH(supervisor->grafts, graft)
-                if (!graft->pending && graft->place.mount_namespace == mount_namespace &&
+                if (!graft->pending && nsm_place_shares_namespace(&graft->place, in) &&
                     same_path(graft->path, path ? path : "/"))
                         return graft;
         return NULL;

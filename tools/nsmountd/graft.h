@@ -41,8 +41,8 @@ void graft_free(struct graft *graft);
 
 struct graft *graft_find_by_name(struct supervisor *supervisor, const char *name);
 
-/* In the mount namespace @mount_namespace, at @path (NULL: its root). */
-struct graft *graft_find_by_path(struct supervisor *supervisor, uint64_t mount_namespace,
+/* In the mount namespace of @in, at @path (NULL: its root). */
+struct graft *graft_find_by_path(struct supervisor *supervisor, const struct nsm_place *in,
                                  const char *path);
 
 /* Drops those that are not there any more. */

@@ -96,10 +96,8 @@ static int prepare_graft(struct job *job, struct nsm_error *err)
         struct nsm_place place = { .mount_namespace = job->supervisor->mount_namespace,
                                    .device = job->view->device };
 
-        if (job->target) {
-                place.mount_namespace = nsm_target_mount_namespace(job->target);
-                place.mount_namespace_id = job->target->mount_namespace_id;
-        }
+        if (job->target)
+                nsm_place_of_target(job->target, &place);
         return graft_new(job, on_host ? job->directory : job->at ? job->at : "/", &place,
                          &job->graft, err);
 }
