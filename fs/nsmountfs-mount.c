@@ -9,6 +9,8 @@
 
 #include "fs/base/cleanup.h"
 
+#define ATIME_ATTRS (MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME)
+
 static int open_source(const char *path, int *ret, struct nsm_error *err)
 {
         struct stat st;
@@ -35,6 +37,11 @@ static int clone_source(const struct nsm_options *options, int *ret, struct nsm_
 
         if (options->view.read_only)
                 attr.attr_set |= MOUNT_ATTR_RDONLY;
+        /* The kernel leaves access times of a view to its storage. */
+        if (options->atime) {
+                attr.attr_set |= options->mount_attr & ATIME_ATTRS;
+                attr.attr_clr |= ATIME_ATTRS;
+        }
         int r = open_source(options->source, &dir, err);
         if (r < 0)
                 return r;

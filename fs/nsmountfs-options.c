@@ -23,7 +23,8 @@ const char nsm_options_usage[] =
         "  -o coherence=exclusive      nobody else does: caches live without end\n"
         "  -o devices=deny             device nodes cannot be opened (default)\n"
         "  -o devices=allow            they can\n"
-        "  -o nosuid,noexec,noatime    as in mount(8)\n"
+        "  -o nosuid,noexec,noatime    and the like, as in mount(8)\n"
+        "  -o remount,...              changes ro and those of a view that is mounted\n"
         "  --config DIR, --runtime-dir DIR\n"
         "                              taken as by nsmount and nsmountd, without effect here\n"
         "  -h, --help; -V, --version\n";
@@ -67,10 +68,11 @@ struct flag_option {
 static const struct flag_option flag_options[] = {
         { "nosuid", MOUNT_ATTR_NOSUID, 0 },  { "suid", 0, MOUNT_ATTR_NOSUID },
         { "noexec", MOUNT_ATTR_NOEXEC, 0 },  { "exec", 0, MOUNT_ATTR_NOEXEC },
-        { "noatime", MOUNT_ATTR_NOATIME, 0 }, { "atime", 0, MOUNT_ATTR_NOATIME },
+        { "noatime", MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME },
+        { "strictatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME },
+        { "relatime", 0, MOUNT_ATTR__ATIME }, { "atime", 0, MOUNT_ATTR__ATIME },
         { "nodiratime", MOUNT_ATTR_NODIRATIME, 0 }, { "diratime", 0, MOUNT_ATTR_NODIRATIME },
-        { "relatime", 0, MOUNT_ATTR_NOATIME }, { "strictatime", 0, 0 }, { "lazytime", 0, 0 },
-        { "defaults", 0, 0 }, { "async", 0, 0 }, { "dev", 0, 0 }, { "nodev", 0, 0 },
+        { "lazytime", 0, 0 }, { "user_id=0", 0, 0 }, { "group_id=0", 0, 0 }, { "defaults", 0, 0 }, { "async", 0, 0 }, { "dev", 0, 0 }, { "nodev", 0, 0 },
         { "auto", 0, 0 }, { "noauto", 0, 0 }, { "nofail", 0, 0 }, { "_netdev", 0, 0 },
         { "nouser", 0, 0 }, { "owner", 0, 0 }, { "group", 0, 0 }, { "allow_other", 0, 0 },
         { "default_permissions", 0, 0 }, { "fsname=nsmountfs", 0, 0 },
@@ -80,8 +82,9 @@ static bool take_flag(const char *text, struct nsm_options *options)
 {
         for (size_t i = 0; i < sizeof flag_options / sizeof *flag_options; i++) {
                 if (strcmp(text, flag_options[i].text) == 0) {
-                        options->mount_attr |= flag_options[i].attr_set;
                         options->mount_attr &= ~flag_options[i].attr_clear;
+                        options->mount_attr |= flag_options[i].attr_set;
+                        options->atime |= strstr(text, "atime") != NULL;
                         return true;
                 }
         }
@@ -120,9 +123,12 @@ static int take_option(const char *text, struct nsm_options *options, struct nsm
                 if ((size_t)(value - text) == len && strncmp(text, map_options[i].name, len) == 0)
                         return add_extent(&map_options[i], value + 1, &options->view.ids, err);
         }
-        if (!*text || take_view_option(text, &options->view) || take_flag(text, options))
-                return 0;
-        return nsm_error_set(err, -EINVAL, "unknown option '%s': see nsmountfs --help", text);
+        if (strcmp(text, "remount") == 0)
+                options->remount = true;
+        else if (*text && !take_view_option(text, &options->view) && !take_flag(text, options))
+                return nsm_error_set(err, -EINVAL, "unknown option '%s': see nsmountfs --help",
+                                     text);
+        return 0;
 }
 
 /* The list after -o. */
@@ -200,6 +206,8 @@ static int check(const struct nsm_options *options, struct nsm_error *err)
         if (!options->worker && !options->mountpoint)
                 return nsm_error_set(err, -EINVAL, "give SOURCE and MOUNTPOINT: see "
                                      "nsmountfs --help");
+        if (options->remount)
+                return 0;
         if (!options->view.ids.uids.n || !options->view.ids.gids.n)
                 return nsm_error_set(err, -EINVAL, "no map of %s ids: give -o "
                                      "idmap=STORAGE:HOST:COUNT",

@@ -14,6 +14,8 @@ struct nsm_options {
         const char *source;          /* borrowed from argv; NULL for a worker */
         const char *mountpoint;
         uint64_t mount_attr; /* MOUNT_ATTR_* of a mount of one's own */
+        bool atime;          /* an option about access times was given */
+        bool remount;        /* change the view that is mounted at mountpoint */
         bool worker;
         bool foreground;
         bool help;

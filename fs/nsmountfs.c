@@ -21,6 +21,7 @@
 #include "fs/nsmountfs-confine.h"
 #include "fs/nsmountfs-mount.h"
 #include "fs/nsmountfs-options.h"
+#include "fs/nsmountfs-remount.h"
 #include "fs/nsmountfs-session.h"
 #include "fs/worker.h"
 
@@ -204,7 +205,8 @@ int main(int argc, char **argv)
                 puts("nsmountfs " NSM_VERSION);
                 return EXIT_SUCCESS;
         }
-        int r = options.worker ? run_worker(&options, &err) : run_standalone(&options, &err);
+        int r = options.worker ? run_worker(&options, &err) :
+                options.remount ? nsm_remount(&options, &err) : run_standalone(&options, &err);
         nsm_options_clear(&options);
         if (r < 0)
                 r = complain(&err, EXIT_FAILURE);

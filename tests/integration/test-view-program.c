@@ -66,6 +66,65 @@ Test(view_program, takes_what_fstab_has)
         nsm_world_must(w, "test -f mnt/f; umount mnt");
 }
 
+static bool is_mounted_with(struct nsm_world *w, const char *options)
+{
+        return nsm_world_run(w, "grep -q \" $PWD/mnt %s\" /proc/self/mountinfo",
+                             options)->status == 0;
+}
+
+Test(view_program, is_remounted)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = nsm_world_new();
+
+        nsm_world_must(w, "mkdir src mnt; nsmountfs src mnt -o noatime,idmap=0:0:10");
+        nsm_world_must(w, "nsmountfs src mnt -o remount,ro,nosuid,noatime,user_id=0");
+        cr_assert(is_mounted_with(w, "ro,nosuid,nodev,noatime"));
+        nsm_world_must(w, "! touch mnt/f && mount -o remount,bind,rw mnt && ! touch mnt/f");
+        nsm_world_must(w, "nsmountfs src mnt -o remount,rw && touch mnt/f");
+        cr_assert(is_mounted_with(w, "rw,nodev,relatime"));
+        nsm_world_must(w, "umount mnt; nsmountfs src mnt -o ro,idmap=0:0:10");
+        cr_assert(strstr(nsm_world_run(w, "nsmountfs src mnt -o remount,rw")->err,
+                         "started read-only"));
+        cr_assert(is_mounted_with(w, "ro,nodev"));
+        nsm_world_must(w, "! touch mnt/f && umount mnt");
+        cr_assert(strstr(nsm_world_run(w, "nsmountfs src mnt -o remount,ro")->err,
+                         "no view is mounted at mnt"));
+}
+
+/* The policy of access times is the storage's mount's, unless the view's options say one. */
+Test(view_program, keeps_access_times_as_told)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = nsm_world_new();
+        static const struct {
+                const char *option;
+                bool old_moves, new_moves; /* atime older or newer than mtime */
+        } cases[] = {
+                { "noatime", false, false }, { "relatime", true, false },
+                { "strictatime", true, true },
+        };
+
+        nsm_world_must(w, "mkdir src mnt");
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                const char *then = "2001-02-03", *out;
+
+                nsm_world_must(w, "for f in old new; do echo x >src/$f; touch -a -d %s src/$f; "
+                               "done; touch -m -d 2001-02-02 src/new", then);
+                /* relatime compares with the change of attributes, too: later than that, then. */
+                nsm_world_must(w, "touch -a -d '1 hour' src/new");
+                nsm_world_must(w, "nsmountfs src mnt -o %s,coherence=exclusive,idmap=0:0:65536",
+                               cases[i].option);
+                out = nsm_world_must(w, "for f in old new; do a=$(stat -c %%X src/$f); "
+                                     "cat mnt/$f >cat.out; [ $a = $(stat -c %%X src/$f) ] && "
+                                     "echo stays || echo moves; done; umount mnt");
+                cr_assert_str_eq(out, nsm_world_printf(w, "%s\n%s\n",
+                                                       cases[i].old_moves ? "moves" : "stays",
+                                                       cases[i].new_moves ? "moves" : "stays"),
+                                 "%s: %s", cases[i].option, out);
+        }
+}
+
 Test(view_program, mount_calls_it)
 {
         NSM_REQUIRE();
