@@ -19,6 +19,7 @@
 #include "fs/base/log.h"
 #include "fs/base/sys.h"
 #include "fs/nsmountfs-confine.h"
+#include "fs/nsmountfs-filter.h"
 #include "fs/nsmountfs-mount.h"
 #include "fs/nsmountfs-options.h"
 #include "fs/nsmountfs-remount.h"
@@ -76,6 +77,8 @@ static int serve(struct nsm_options *options, int fuse_fd, int source_fd, int st
                 return r;
         options->view.ids = (struct nsm_ids){ 0 }; /* the view's now */
         r = nsm_confine_drop(&view->config, err);
+        if (r == 0) /* while there is one thread */
+                r = nsm_filter_load(err);
         if (r == 0)
                 r = nsm_session_serve(view, fuse_fd, start, err);
         nsm_view_free(view);
