@@ -198,6 +198,17 @@ struct nsm_process *nsm_container_spawn(struct nsm_fake_container *container, co
 /* The text of /proc/PID/mountinfo. */
 const char *nsm_container_mountinfo(struct nsm_fake_container *container);
 
+/* ---- storage ---- */
+
+/*
+ * Makes an ext4 of @size bytes in the sparse file DIR/NAME.img and mounts it by
+ * a loop device at DIR/NAME, which is returned: xattrs and ACLs on, blocks of
+ * 4096 bytes, inodes of 256, no journal, one inode for every 4096 bytes. So a
+ * test does not depend on what /tmp is. @size: 16 MiB and more. It goes with
+ * the world, whatever is still open below it.
+ */
+const char *nsm_world_add_ext4(struct nsm_world *world, const char *name, uint64_t size);
+
 /* ---- functions ---- */
 
 /*

@@ -197,3 +197,29 @@ Test(harness, tenant_configuration)
                                         a->root, a->root, a->root),
                          "acme\n1000\nhello\n");
 }
+
+static bool loop_is_free(void *arg)
+{
+        struct nsm_world *w = nsm_world_new();
+        bool is_free = !strstr(nsm_world_must(w, "losetup -l -O BACK-FILE"), arg);
+
+        nsm_world_free(w);
+        return is_free;
+}
+
+Test(harness, ext4_comes_and_goes_with_its_world)
+{
+        REQUIRE_ROOT();
+        struct nsm_world *w = nsm_world_new();
+        const char *disk = nsm_world_add_ext4(w, "disk", 64 << 20);
+        char image[256];
+
+        snprintf(image, sizeof(image), "%s.img", disk);
+        cr_assert_str_eq(nsm_world_must(w, "stat -fc %%T %s", disk), "ext2/ext3\n");
+        nsm_world_must(w, "cd %s; echo x > f; setfattr -n user.a -v 1 f; setfacl -m u:5:r f", disk);
+        /* Somebody is still in it when the world ends. */
+        nsm_world_spawn(w, "cd %s; exec sleep 1000", disk);
+        nsm_world_free(w);
+        cr_assert(nsm_wait_until(NSM_HARNESS_LIMIT_MS, loop_is_free, image),
+                  "the loop device of %s is left", image);
+}

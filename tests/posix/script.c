@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Texts of cases: variables, words, arguments. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/posix/engine.h"
+
+static const struct {
+        const char *name, *values;
+} lists[] = {
+        { "%all", "file,dir,fifo,sock,link,char,block" },
+        { "%files", "file,fifo,sock,link,char,block" },
+        { "%nolink", "file,dir,fifo,sock,char,block" },
+        { "%plain", "file,dir,fifo,sock,link" },
+};
+
+#define VARIABLES_MAX 8
+
+struct variable {
+        char name;
+        char values[512];
+        char value[128]; /* of this combination */
+};
+
+static size_t count_values(const char *values)
+{
+        size_t n = 1;
+
+        for (; *values; values++)
+                n += *values == ',';
+        return n;
+}
+
+static void nth_value(const char *values, size_t n, char *ret, size_t size)
+{
+        while (n--)
+                values = strchr(values, ',') + 1;
+        snprintf(ret, size, "%.*s", (int)strcspn(values, ","), values);
+}
+
+/* "T=a,b U=%all": takes them apart. Returns how many variables there are. */
+static size_t parse_each(const char *each, struct variable *v)
+{
+        size_t n = 0;
+
+        while (each && *each && n < VARIABLES_MAX) {
+                size_t len = strcspn(each, " ");
+
+                if (len < 3 || each[1] != '=')
+                        nsm_harness_die("posix: variables '%s'", each);
+                v[n].name = each[0];
+                snprintf(v[n].values, sizeof v[n].values, "%.*s", (int)len - 2, each + 2);
+                for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+                        if (strcmp(v[n].values, lists[i].name) == 0)
+                                snprintf(v[n].values, sizeof v[n].values, "%s", lists[i].values);
+                n++;
+                each += len + strspn(each + len, " ");
+        }
+        return n;
+}
+
+static void substitute(const char *text, const struct variable *v, size_t n, char *ret,
+                       size_t size)
+{
+        size_t used = 0;
+
+        for (; *text && used + 1 < size; text++) {
+                const char *value = NULL;
+
+                for (size_t i = 0; *text == '$' && i < n; i++)
+                        if (v[i].name == text[1])
+                                value = v[i].value;
+                if (*text == '$' && !value)
+                        nsm_harness_die("posix: no variable %.2s", text);
+                if (value) {
+                        used += (size_t)snprintf(ret + used, size - used, "%s", value);
+                        text++;
+                } else {
+                        ret[used++] = *text;
+                }
+        }
+        if (used + 1 >= size)
+                nsm_harness_die("posix: a case of more than %zu bytes", size);
+        ret[used] = '\0';
+}
+
+bool px_script_expand(const struct px_case *c, size_t number, char *name, size_t name_size,
+                      char *script, size_t script_size)
+{
+        struct variable v[VARIABLES_MAX];
+        size_t n = parse_each(c->each, v), left = number;
+        size_t used = (size_t)snprintf(name, name_size, "%s", c->name);
+
+        for (size_t i = 0; i < n; i++) {
+                size_t count = count_values(v[i].values);
+
+                nth_value(v[i].values, left % count, v[i].value, sizeof v[i].value);
+                left /= count;
+                used += (size_t)snprintf(name + used, name_size - used, " %c=%s", v[i].name,
+                                         v[i].value);
+        }
+        if (left > 0)
+                return false;
+        substitute(c->steps, v, n, script, script_size);
+        return true;
+}
+
+int px_script_words(char *step, char **words, int max)
+{
+        int n = 0;
+
+        for (char *word; (word = strsep(&step, " \t"));) {
+                if (!*word)
+                        continue;
+                if (n == max - 1)
+                        nsm_harness_die("posix: too many words");
+                words[n++] = word;
+        }
+        words[n] = NULL;
+        return n;
+}
+
+/* ---- arguments ---- */
+
+/* A path to @name that is @len bytes long: "./" as often as it takes, and a "/" more. */
+static void pad_path(struct px *px, const char *start, const char *name, size_t len, char *ret)
+{
+        size_t used = strlen(start), rest = strlen(name);
+
+        if (used + rest > len)
+                px_die(px, "no path of %zu bytes to %s", len, name);
+        memcpy(ret, start, used);
+        if ((len - used - rest) % 2) {
+                if (used + rest + 3 > len)
+                        px_die(px, "no path of %zu bytes to %s", len, name);
+                memcpy(ret + used, ".//", 3);
+                used += 3;
+        }
+        for (; used + rest < len; used += 2)
+                memcpy(ret + used, "./", 2);
+        memcpy(ret + used, name, rest + 1);
+}
+
+/* {n255} {p4095:f} {P4095:f} {d}. Returns the bytes that it stands for in @ret. */
+static size_t expand_braces(struct px *px, const char *inside, char *ret, size_t size)
+{
+        char own[600] = "", *end = NULL;
+        size_t len = strtoul(inside + 1, &end, 10);
+
+        if (len + 1 > size)
+                px_die(px, "argument of more than %zu bytes", size);
+        if (*inside == 'P' || *inside == 'd')
+                snprintf(own, sizeof own, "%s/%s/", px->place->dir, px->case_dir);
+        switch (*inside) {
+        case 'n':
+                memset(ret, 'n', len);
+                ret[len] = '\0';
+                break;
+        case 'p':
+        case 'P':
+                pad_path(px, own, *end == ':' ? end + 1 : "", len, ret);
+                break;
+        case 'd':
+                own[strlen(own) - 1] = '\0';
+                snprintf(ret, size, "%s", own);
+                break;
+        default:
+                px_die(px, "{%s}", inside);
+        }
+        return strlen(ret);
+}
+
+static char hex_byte(const char *digits)
+{
+        const char text[3] = { digits[0], digits[1], '\0' };
+
+        return (char)strtoul(text, NULL, 16);
+}
+
+void px_script_argument(struct px *px, const char *word, char *ret, size_t size)
+{
+        size_t used = 0;
+
+        while (*word && used + 1 < size) {
+                if (*word == '{' && strchr(word, '}')) {
+                        char inside[300];
+                        size_t len = strcspn(word, "}");
+
+                        snprintf(inside, sizeof inside, "%.*s", (int)len - 1, word + 1);
+                        used += expand_braces(px, inside, ret + used, size - used);
+                        word += len + 1;
+                } else if (word[0] == '\\' && word[1] == 'x' && word[2] && word[3]) {
+                        ret[used++] = hex_byte(word + 2);
+                        word += 4;
+                } else if (word[0] == '\\' && word[1] == 's') {
+                        ret[used++] = ' ';
+                        word += 2;
+                } else if (word[0] == '\\' && word[1] == '0') { /* an empty argument */
+                        word += 2;
+                } else {
+                        ret[used++] = *word++;
+                }
+        }
+        ret[used] = '\0';
+}
