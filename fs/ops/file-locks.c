@@ -16,9 +16,10 @@
 #include "fs/ops/ops.h"
 
 #define STACK_SIZE ((size_t)64 << 10)
-/* How often, and how long in between, a waiter is told that it is interrupted. */
-#define INTERRUPT_ROUNDS 100
-#define INTERRUPT_PAUSE_NSEC 100000
+/* How often, and how long in between, a waiter is told that it is interrupted: for 10 s. */
+#define INTERRUPT_ROUNDS 1000
+#define INTERRUPT_PAUSE_MIN_NSEC 100000
+#define INTERRUPT_PAUSE_MAX_NSEC 10000000
 
 struct waiter {
         fuse_req_t req;
@@ -32,37 +33,65 @@ struct waiter {
         _Atomic bool returned; /* from the system call, for good */
 };
 
-static int try_lock(int fd, bool posix, struct flock *lock, int op, bool sleep)
+/* -EAGAIN: it is somebody else's. */
+static int try_lock(struct waiter *w)
 {
-        int r = posix ? fcntl(fd, sleep ? F_OFD_SETLKW : F_OFD_SETLK, lock)
-                      : flock(fd, op | (sleep ? 0 : LOCK_NB));
-
-        return r < 0 ? -errno : 0;
+        if (w->owner)
+                return nsm_lock_set(w->fs->locks, w->owner, &w->lock);
+        return flock(w->fd, w->op | LOCK_NB) < 0 ? -errno : 0;
 }
 
+static int wait_once(struct waiter *w)
+{
+        if (w->owner)
+                return nsm_lock_wait(w->fs->locks, w->owner, &w->lock);
+        return flock(w->fd, w->op) < 0 ? -errno : 0;
+}
+
+/*
+ * Signals again and again: one that comes just before the system call is lost,
+ * and how long a thread may stand there depends on the machine.
+ */
 static void interrupt(fuse_req_t req, void *data)
 {
         struct waiter *w = data;
-        struct timespec pause = { .tv_nsec = INTERRUPT_PAUSE_NSEC };
+        struct timespec pause = { .tv_nsec = INTERRUPT_PAUSE_MIN_NSEC };
 
         atomic_store(&w->interrupted, true);
-        /* Again: a signal that comes just before the system call is lost. */
+        if (pthread_equal(w->thread, pthread_self()))
+                return; /* it came before the wait has begun */
         for (int i = 0; i < INTERRUPT_ROUNDS && !atomic_load(&w->returned); i++) {
                 pthread_kill(w->thread, SIGUSR1);
                 nanosleep(&pause, NULL);
+                if (pause.tv_nsec < INTERRUPT_PAUSE_MAX_NSEC)
+                        pause.tv_nsec += pause.tv_nsec / 8;
         }
+}
+
+static int wait_until_done(struct waiter *w)
+{
+        struct nsm_lock_wait wait;
+        int r = w->owner ? nsm_lock_begin_wait(w->fs->locks, &wait, w->owner, &w->lock) : 0;
+
+        if (r < 0)
+                return r;
+        r = -EINTR;
+        while (r == -EINTR && !atomic_load(&w->interrupted))
+                r = wait_once(w);
+        atomic_store(&w->returned, true);
+        if (w->owner)
+                nsm_lock_end_wait(w->fs->locks, &wait);
+        return r;
 }
 
 static void *wait_for_lock(void *arg)
 {
         struct waiter *w = arg;
         struct nsm_fs *fs = w->fs;
-        int r = -EINTR;
 
         w->thread = pthread_self();
         fuse_req_interrupt_func(w->req, interrupt, w);
-        while (r == -EINTR && !atomic_load(&w->interrupted))
-                r = try_lock(w->fd, w->owner, &w->lock, w->op, true);
+        int r = wait_until_done(w);
         atomic_store(&w->returned, true);
         fuse_req_interrupt_func(w->req, NULL, NULL);
         if (w->owner)
@@ -103,9 +132,9 @@ static int start_waiter(const struct waiter *what)
 /* Locks at once, or leaves the waiting to a thread. Replies; the reference is taken. */
 static void lock_and_reply(struct waiter *w, bool sleep)
 {
-        int r = try_lock(w->fd, w->owner, &w->lock, w->op, false);
+        int r = try_lock(w);
 
-        if ((r == -EAGAIN || r == -EACCES) && sleep) {
+        if (r == -EAGAIN && sleep) {
                 r = start_waiter(w);
                 if (r == 0)
                         return;
@@ -121,7 +150,6 @@ void nsm_op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, st
         struct waiter w = { .req = req, .fs = nsm_fs_of(req), .lock = *lock };
         int r = 0;
 
-        w.lock.l_pid = 0; /* as F_OFD_* wants it */
         if (lock->l_type == F_UNLCK) {
                 w.owner = nsm_locks_find(w.fs->locks, node, fi->lock_owner);
                 if (!w.owner) {
@@ -130,14 +158,13 @@ void nsm_op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, st
                 }
         } else {
                 r = nsm_thread_get(w.fs->view)
-                            ? nsm_locks_get(w.fs->locks, node, fi->lock_owner, &w.owner) : -errno;
+                            ? nsm_locks_get(w.fs->locks, node, fi->lock_owner, fi->fh, &w.owner)
+                            : -errno;
         }
-        if (r < 0) {
+        if (r < 0)
                 nsm_reply(req, r);
-                return;
-        }
-        w.fd = nsm_lock_owner_fd(w.owner);
-        lock_and_reply(&w, sleep);
+        else
+                lock_and_reply(&w, sleep);
 }
 
 void nsm_op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct flock *lock)
@@ -145,19 +172,16 @@ void nsm_op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, st
         struct nsm_fs *fs = nsm_fs_of(req);
         struct nsm_lock_owner *owner = NULL;
         int r = nsm_thread_get(fs->view)
-                        ? nsm_locks_get(fs->locks, node, fi->lock_owner, &owner) : -errno;
+                        ? nsm_locks_get(fs->locks, node, fi->lock_owner, fi->fh, &owner) : -errno;
 
         if (r == 0) {
-                lock->l_pid = 0;
-                r = fcntl(nsm_lock_owner_fd(owner), F_OFD_GETLK, lock) < 0 ? -errno : 0;
+                r = nsm_lock_test(fs->locks, owner, lock);
                 nsm_locks_put(fs->locks, owner);
         }
-        if (r < 0) {
+        if (r < 0)
                 nsm_reply(req, r);
-                return;
-        }
-        lock->l_pid = 0; /* whoever it is, it is no process that the caller knows */
-        fuse_reply_lock(req, lock);
+        else
+                fuse_reply_lock(req, lock);
 }
 
 void nsm_op_flock(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, int op)

@@ -137,8 +137,9 @@ void nsm_op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
         struct nsm_fs *fs = nsm_fs_of(req);
 
-        if (nsm_handle_close(fs->view, fi) && fs->locks)
-                nsm_locks_drop_all(fs->locks, node);
+        if (fs->locks)
+                nsm_locks_drop_handle(fs->locks, node, fi->fh);
+        nsm_handle_close(fs->view, fi);
         nsm_reply(req, 0);
 }
 

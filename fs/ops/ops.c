@@ -97,18 +97,16 @@ int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, struct fuse_f
         return r;
 }
 
-bool nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi)
+void nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi)
 {
         pthread_mutex_lock(&view->lock);
         struct nsm_handle *handle = nsm_handles_get(&view->handles, fi->fh);
         struct nsm_inode *inode = handle ? nsm_table_get(&view->table, handle->node) : NULL;
         if (inode && inode->opens)
                 inode->opens--;
-        bool last = inode && inode->opens == 0;
         int fd = nsm_handles_remove(&view->handles, fi->fh);
         pthread_mutex_unlock(&view->lock);
         nsm_close_fd(fd);
-        return last;
 }
 
 static void want(struct fuse_conn_info *conn, uint64_t flag, bool on)

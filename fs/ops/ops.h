@@ -78,8 +78,8 @@ int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, struct fuse_f
  */
 int nsm_op_prepare_strip(fuse_req_t req, struct nsm_thread *thread, bool strip);
 
-/* Closes it. Returns whether the node has none open any more. */
-bool nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi);
+/* Closes it. */
+void nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi);
 
 /* names.c */
 void nsm_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);

@@ -12,6 +12,9 @@
 #define NSM_THREADS_MAX 16
 #define NSM_LOCK_WAITERS_MAX 64
 
+/* Ranges of bytes that one process has locked of one file. */
+#define NSM_LOCK_RANGES_MAX 4096
+
 /* Bytes of one write, read or directory reply (max_write). */
 #define NSM_REQUEST_BYTES_MAX ((uint32_t)1 << 20)
 

@@ -13,8 +13,13 @@
 struct nsm_lock_owner {
         struct nsm_lock_owner *next;
         uint64_t node, owner;
-        int fd;        /* owned */
+        int fd;               /* owned */
+        pthread_mutex_t busy; /* from a change on the storage until it is written down */
+        /* below under the lock of struct nsm_locks */
         unsigned refs; /* operations, and one while it is listed */
+        struct nsm_ranges ranges;
+        uint64_t handle; /* through which it asked last */
+        pid_t pid;       /* the kernel's, of the process that locked last */
 };
 
 struct nsm_locks {
@@ -23,7 +28,16 @@ struct nsm_locks {
         /* below under @lock */
         struct nsm_lock_owner *buckets[BUCKETS];
         uint32_t count;
+        struct nsm_lock_wait *waits;
 };
+
+static void free_owner(struct nsm_lock_owner *owner)
+{
+        nsm_close_fd(owner->fd);
+        nsm_ranges_clear(&owner->ranges);
+        pthread_mutex_destroy(&owner->busy);
+        free(owner);
+}
 
 int nsm_locks_new(struct nsm_view *view, struct nsm_locks **ret)
 {
@@ -45,8 +59,7 @@ void nsm_locks_free(struct nsm_locks *locks)
                 while (locks->buckets[b]) {
                         struct nsm_lock_owner *o = locks->buckets[b];
                         locks->buckets[b] = o->next;
-                        nsm_close_fd(o->fd);
-                        free(o);
+                        free_owner(o);
                 }
         }
         pthread_mutex_destroy(&locks->lock);
@@ -86,14 +99,19 @@ static int open_for_locks(struct nsm_locks *locks, uint64_t node, int *ret)
         return r;
 }
 
-int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner,
+int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner, uint64_t handle,
                   struct nsm_lock_owner **ret)
 {
         cleanup_fd int fd = -1;
 
-        *ret = nsm_locks_find(locks, node, owner);
-        if (*ret)
+        struct nsm_lock_owner *known = nsm_locks_find(locks, node, owner);
+        if (known) {
+                pthread_mutex_lock(&locks->lock);
+                known->handle = handle;
+                pthread_mutex_unlock(&locks->lock);
+                *ret = known;
                 return 0;
+        }
         int r = open_for_locks(locks, node, &fd);
         if (r < 0)
                 return r;
@@ -106,21 +124,18 @@ int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner,
                 r = -ENOLCK;
         } else if (!*at) {
                 *made = (struct nsm_lock_owner){ .node = node, .owner = owner, .refs = 1,
-                                                 .fd = nsm_take_fd(&fd) };
+                                                 .fd = nsm_take_fd(&fd),
+                                                 .busy = PTHREAD_MUTEX_INITIALIZER };
                 *at = nsm_take_ptr(made);
                 locks->count++;
         }
         if (r == 0) {
                 (*at)->refs++;
+                (*at)->handle = handle;
                 *ret = *at;
         }
         pthread_mutex_unlock(&locks->lock);
         return r;
-}
-
-int nsm_lock_owner_fd(const struct nsm_lock_owner *owner)
-{
-        return owner->fd;
 }
 
 void nsm_locks_put(struct nsm_locks *locks, struct nsm_lock_owner *owner)
@@ -128,10 +143,165 @@ void nsm_locks_put(struct nsm_locks *locks, struct nsm_lock_owner *owner)
         pthread_mutex_lock(&locks->lock);
         bool last = --owner->refs == 0;
         pthread_mutex_unlock(&locks->lock);
-        if (!last)
-                return;
-        nsm_close_fd(owner->fd);
-        free(owner);
+        if (last)
+                free_owner(owner);
+}
+
+static int change_storage(const struct nsm_lock_owner *owner, int cmd, struct flock lock)
+{
+        lock.l_pid = 0; /* as F_OFD_* wants it */
+        return fcntl(owner->fd, cmd, &lock) < 0 ? -errno : 0;
+}
+
+static int reserve(struct nsm_locks *locks, struct nsm_lock_owner *owner,
+                   const struct nsm_range *range)
+{
+        pthread_mutex_lock(&locks->lock);
+        int r = nsm_ranges_reserve(&owner->ranges, range, NSM_LOCK_RANGES_MAX);
+        pthread_mutex_unlock(&locks->lock);
+        return r;
+}
+
+static void write_down(struct nsm_locks *locks, struct nsm_lock_owner *owner,
+                       const struct nsm_range *range, pid_t pid)
+{
+        pthread_mutex_lock(&locks->lock);
+        nsm_ranges_set(&owner->ranges, range);
+        if (range->type != F_UNLCK)
+                owner->pid = pid;
+        pthread_mutex_unlock(&locks->lock);
+}
+
+int nsm_lock_set(struct nsm_locks *locks, struct nsm_lock_owner *owner, const struct flock *lock)
+{
+        struct nsm_range range = nsm_range_of(lock);
+
+        pthread_mutex_lock(&owner->busy);
+        int r = reserve(locks, owner, &range);
+        if (r == 0)
+                r = change_storage(owner, F_OFD_SETLK, *lock);
+        if (r == 0)
+                write_down(locks, owner, &range, lock->l_pid);
+        pthread_mutex_unlock(&owner->busy);
+        return r == -EACCES ? -EAGAIN : r;
+}
+
+int nsm_lock_wait(struct nsm_locks *locks, struct nsm_lock_owner *owner, const struct flock *lock)
+{
+        struct nsm_range range = nsm_range_of(lock);
+        struct flock undo = *lock;
+
+        int r = change_storage(owner, F_OFD_SETLKW, *lock);
+        if (r < 0)
+                return r;
+        pthread_mutex_lock(&owner->busy);
+        r = reserve(locks, owner, &range);
+        undo.l_type = F_UNLCK;
+        if (r < 0)
+                change_storage(owner, F_OFD_SETLK, undo);
+        else
+                write_down(locks, owner, &range, lock->l_pid);
+        pthread_mutex_unlock(&owner->busy);
+        return r;
+}
+
+/* Notes all waits of an owner as reached. Returns whether one was not before. */
+static bool reach(struct nsm_locks *locks, uint64_t owner)
+{
+        bool more = false;
+
+        for (struct nsm_lock_wait *w = locks->waits; w; w = w->next) {
+                if (w->owner->owner != owner || w->reached)
+                        continue;
+                w->reached = more = true;
+        }
+        return more;
+}
+
+/* Reaches whatever those wait for who hold what @wait wants. -EDEADLK: that is @self. */
+static int follow(struct nsm_locks *locks, const struct nsm_lock_wait *wait, uint64_t self,
+                  bool *ret_more)
+{
+        for (unsigned b = 0; b < BUCKETS; b++) {
+                for (struct nsm_lock_owner *o = locks->buckets[b]; o; o = o->next) {
+                        if (o->node != wait->owner->node || o->owner == wait->owner->owner ||
+                            !nsm_ranges_conflict(&o->ranges, &wait->range))
+                                continue;
+                        if (o->owner == self)
+                                return -EDEADLK;
+                        *ret_more |= reach(locks, o->owner);
+                }
+        }
+        return 0;
+}
+
+/* Whether @first leads back to its owner. At most NSM_LOCK_WAITERS_MAX rounds. */
+static int find_circle(struct nsm_locks *locks, struct nsm_lock_wait *first)
+{
+        uint64_t self = first->owner->owner;
+        bool more = false;
+
+        for (struct nsm_lock_wait *w = locks->waits; w; w = w->next)
+                w->reached = false;
+        int r = follow(locks, first, self, &more);
+        while (r == 0 && more) {
+                more = false;
+                for (struct nsm_lock_wait *w = locks->waits; r == 0 && w; w = w->next)
+                        if (w->reached)
+                                r = follow(locks, w, self, &more);
+        }
+        return r;
+}
+
+int nsm_lock_begin_wait(struct nsm_locks *locks, struct nsm_lock_wait *wait,
+                        struct nsm_lock_owner *owner, const struct flock *lock)
+{
+        *wait = (struct nsm_lock_wait){ .owner = owner, .range = nsm_range_of(lock) };
+        pthread_mutex_lock(&locks->lock);
+        int r = find_circle(locks, wait);
+        if (r == 0) {
+                wait->next = locks->waits;
+                locks->waits = wait;
+        }
+        pthread_mutex_unlock(&locks->lock);
+        return r;
+}
+
+void nsm_lock_end_wait(struct nsm_locks *locks, struct nsm_lock_wait *wait)
+{
+        pthread_mutex_lock(&locks->lock);
+        struct nsm_lock_wait **at = &locks->waits;
+        while (*at && *at != wait)
+                at = &(*at)->next;
+        if (*at)
+                *at = wait->next;
+        pthread_mutex_unlock(&locks->lock);
+}
+
+/* Who of this view holds the first byte of what the storage says is locked, or 0. */
+static pid_t find_holder(struct nsm_locks *locks, const struct nsm_lock_owner *but,
+                         const struct flock *held)
+{
+        struct nsm_range byte = { (uint64_t)held->l_start, (uint64_t)held->l_start, F_WRLCK };
+        pid_t pid = 0;
+
+        pthread_mutex_lock(&locks->lock);
+        for (unsigned b = 0; !pid && b < BUCKETS; b++)
+                for (struct nsm_lock_owner *o = locks->buckets[b]; !pid && o; o = o->next)
+                        if (o != but && o->node == but->node &&
+                            nsm_ranges_conflict(&o->ranges, &byte))
+                                pid = o->pid;
+        pthread_mutex_unlock(&locks->lock);
+        return pid;
+}
+
+int nsm_lock_test(struct nsm_locks *locks, struct nsm_lock_owner *owner, struct flock *lock)
+{
+        lock->l_pid = 0;
+        if (fcntl(owner->fd, F_OFD_GETLK, lock) < 0)
+                return -errno;
+        lock->l_pid = lock->l_type == F_UNLCK ? 0 : find_holder(locks, owner, lock);
+        return 0;
 }
 
 static struct nsm_lock_owner *take_out(struct nsm_locks *locks, struct nsm_lock_owner **at)
@@ -164,12 +334,12 @@ void nsm_locks_drop(struct nsm_locks *locks, uint64_t node, uint64_t owner)
         end_owner(locks, gone);
 }
 
-/* Takes one owner of the inode out, whichever. NULL: there is none. */
-static struct nsm_lock_owner *take_any(struct nsm_locks *locks, uint64_t node)
+/* Takes one owner of the inode out that locked through @handle. NULL: there is none. */
+static struct nsm_lock_owner *take_any(struct nsm_locks *locks, uint64_t node, uint64_t handle)
 {
         for (unsigned b = 0; locks->count && b < BUCKETS; b++) {
                 struct nsm_lock_owner **at = &locks->buckets[b];
-                while (*at && (*at)->node != node)
+                while (*at && ((*at)->node != node || (*at)->handle != handle))
                         at = &(*at)->next;
                 if (*at)
                         return take_out(locks, at);
@@ -177,13 +347,13 @@ static struct nsm_lock_owner *take_any(struct nsm_locks *locks, uint64_t node)
         return NULL;
 }
 
-void nsm_locks_drop_all(struct nsm_locks *locks, uint64_t node)
+void nsm_locks_drop_handle(struct nsm_locks *locks, uint64_t node, uint64_t handle)
 {
         struct nsm_lock_owner *gone;
 
         do {
                 pthread_mutex_lock(&locks->lock);
-                gone = take_any(locks, node);
+                gone = take_any(locks, node, handle);
                 pthread_mutex_unlock(&locks->lock);
                 end_owner(locks, gone);
         } while (gone);

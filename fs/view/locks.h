@@ -3,13 +3,19 @@
  * POSIX locks of a shared view, held on the storage for the kernel's owners:
  * one open file description per (inode, owner), on which the locks are
  * F_OFD_* locks (fcntl_locking(2)). Closing it gives them all back. Any
- * thread. How many is limited (nsm_limits.lock_owners).
+ * thread. How many is limited (nsm_limits.lock_owners, NSM_LOCK_RANGES_MAX).
+ *
+ * The storage knows neither which process of the tenant's holds what, nor that
+ * one waits for another. So what each owner holds is written down here, too:
+ * for F_GETLK's pid, and to refuse a wait that would never end.
  */
 #ifndef NSM_VIEW_LOCKS_H
 #define NSM_VIEW_LOCKS_H
 
+#include <fcntl.h>
 #include <stdint.h>
 
+#include "fs/view/ranges.h"
 #include "fs/view/view.h"
 
 struct nsm_locks;
@@ -18,26 +24,58 @@ struct nsm_lock_owner;
 int nsm_locks_new(struct nsm_view *view, struct nsm_locks **ret);
 void nsm_locks_free(struct nsm_locks *locks);
 
-/* An owner's description of an inode, opened on first use. 0, -ENOLCK or -errno. */
-int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner,
+/*
+ * An owner's description of an inode, opened on first use. @handle: the number
+ * of the open file through which it asks now. 0, -ENOLCK or -errno.
+ */
+int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner, uint64_t handle,
                   struct nsm_lock_owner **ret);
 
 /* The same if there is one; NULL: the owner holds nothing. */
 struct nsm_lock_owner *nsm_locks_find(struct nsm_locks *locks, uint64_t node, uint64_t owner);
 
-int nsm_lock_owner_fd(const struct nsm_lock_owner *owner);
-
 /* Gives back what get or find returned. */
 void nsm_locks_put(struct nsm_locks *locks, struct nsm_lock_owner *owner);
+
+/* Locks or unlocks without waiting; l_pid is the kernel's. 0, -EAGAIN, -ENOLCK, or -errno. */
+int nsm_lock_set(struct nsm_locks *locks, struct nsm_lock_owner *owner, const struct flock *lock);
+
+/* Somebody who waits. In a list while it does. */
+struct nsm_lock_wait {
+        struct nsm_lock_wait *next;
+        struct nsm_lock_owner *owner; /* referenced by the caller */
+        struct nsm_range range;
+        bool reached; /* by the search for a circle */
+};
+
+/*
+ * Notes that an owner will wait. -EDEADLK: it would wait for itself, through
+ * whatever others of this view; it is not noted then.
+ */
+int nsm_lock_begin_wait(struct nsm_locks *locks, struct nsm_lock_wait *wait,
+                        struct nsm_lock_owner *owner, const struct flock *lock);
+
+/*
+ * Waits, once: -EINTR when a signal came, then it may be called again. After
+ * any other result the wait is to be ended.
+ */
+int nsm_lock_wait(struct nsm_locks *locks, struct nsm_lock_owner *owner, const struct flock *lock);
+void nsm_lock_end_wait(struct nsm_locks *locks, struct nsm_lock_wait *wait);
+
+/*
+ * F_GETLK: l_pid is the kernel's of whoever holds it through this view, and 0
+ * of others.
+ */
+int nsm_lock_test(struct nsm_locks *locks, struct nsm_lock_owner *owner, struct flock *lock);
 
 /* The owner closed the file: all its locks of this inode go. */
 void nsm_locks_drop(struct nsm_locks *locks, uint64_t node, uint64_t owner);
 
 /*
- * Nobody has the inode open any more: what is left goes. An owner that is an
- * open file description of the tenant's (its own F_OFD_* locks) ends so, too;
- * the kernel does not say when.
+ * The open file is gone, and with it an owner that is this open file itself
+ * (the tenant's own F_OFD_* locks). Of processes that locked through it, none
+ * has it open any more either: they have been dropped before.
  */
-void nsm_locks_drop_all(struct nsm_locks *locks, uint64_t node);
+void nsm_locks_drop_handle(struct nsm_locks *locks, uint64_t node, uint64_t handle);
 
 #endif
