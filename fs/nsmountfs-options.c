@@ -23,6 +23,7 @@ const char nsm_options_usage[] =
         "  -o coherence=exclusive      nobody else does: caches live without end\n"
         "  -o devices=deny             device nodes cannot be opened (default)\n"
         "  -o devices=allow            they can\n"
+        "  -o max-inodes=COUNT         how many inodes the kernel may hold of it\n"
         "  -o nosuid,noexec,noatime    and the like, as in mount(8)\n"
         "  -o remount,...              changes ro and those of a view that is mounted\n"
         "  --config DIR, --runtime-dir DIR\n"
@@ -114,6 +115,15 @@ static bool take_view_option(const char *text, struct nsm_view_config *view)
         return true;
 }
 
+static int take_inodes(const char *value, struct nsm_view_config *view, struct nsm_error *err)
+{
+        if (nsm_parse_u32(value, &view->inodes) < 0 || view->inodes < NSM_INODES_MIN ||
+            view->inodes > NSM_INODES_MAX)
+                return nsm_error_set(err, -EINVAL, "max-inodes=%s: give a number from %d to %d",
+                                     value, NSM_INODES_MIN, NSM_INODES_MAX);
+        return 0;
+}
+
 static int take_option(const char *text, struct nsm_options *options, struct nsm_error *err)
 {
         const char *value = strchr(text, '=');
@@ -123,6 +133,8 @@ static int take_option(const char *text, struct nsm_options *options, struct nsm
                 if ((size_t)(value - text) == len && strncmp(text, map_options[i].name, len) == 0)
                         return add_extent(&map_options[i], value + 1, &options->view.ids, err);
         }
+        if (strncmp(text, "max-inodes=", 11) == 0)
+                return take_inodes(text + 11, &options->view, err);
         if (strcmp(text, "remount") == 0)
                 options->remount = true;
         else if (*text && !take_view_option(text, &options->view) && !take_flag(text, options))

@@ -13,6 +13,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
+#include "fs/nsmountfs-forgetting.h"
 #include "fs/ops/ops.h"
 #include "fs/view/thread.h"
 
@@ -293,6 +294,7 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .changed = PTHREAD_COND_INITIALIZER,
         };
+        struct nsm_forgetting forgetting;
         sigset_t signals;
 
         s.fs.on_ready_arg = &s;
@@ -305,16 +307,18 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         s.fuse = r == 0 ? new_fuse_session(&s, fuse_fd, err) : NULL;
         if (!s.fuse)
                 return r < 0 ? nsm_error_set(err, r, "signals cannot be set up") : -EIO;
+        nsm_forgetting_init(&forgetting, view, fuse_session_fd(s.fuse));
         pthread_mutex_lock(&s.lock);
         r = start_thread(&s);
         pthread_mutex_unlock(&s.lock);
         if (r < 0)
                 return nsm_error_set(err, r, "no thread can be started");
         wait_for_end(&s, &signals);
+        bool ended = nsm_forgetting_end(&forgetting);
         stop_threads(&s);
         if (atomic_load(&s.fs.lock_waiters))
                 exit(s.result < 0 ? EXIT_FAILURE : EXIT_SUCCESS); /* and their threads with it */
-        if (s.threads) {
+        if (s.threads || !ended) {
                 nsm_log(LOG_WARNING, "requests that the storage does not end are left behind");
                 exit(EXIT_FAILURE);
         }

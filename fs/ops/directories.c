@@ -111,8 +111,8 @@ static int add_plus(struct listing *l, const struct dirent64 *d)
         if (need > l->size - l->used)
                 return 0;
         int r = is_dots(d->d_name) ? -ENOENT
-                                   : nsm_entry_lookup_at(l->fs->view, l->fd, l->node, d->d_name,
-                                                         &entry);
+                                   : nsm_entry_list(l->fs->view, l->fd, l->node, d->d_name,
+                                                    &entry);
         if (r == 0)
                 nsm_entry_param(&l->fs->policy, &entry, &param);
         else

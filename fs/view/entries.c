@@ -34,16 +34,35 @@ int nsm_caller_become(struct nsm_view *view, struct nsm_thread *thread,
         return r;
 }
 
+/* How an inode came to be known. */
+enum finding {
+        MADE,   /* or opened; there was room when that began */
+        WANTED, /* by name: worth waiting for room */
+        LISTED, /* among others */
+};
+
+/* Whether the table takes an inode. Under the lock, which it may let go meanwhile. */
+static int admit(struct nsm_view *view, const struct nsm_identity *identity, enum finding how)
+{
+        if (how == MADE || nsm_table_find(&view->table, identity))
+                return 0;
+        if (how == LISTED)
+                return nsm_room_is_ample(view) ? 0 : -ENFILE;
+        return nsm_room_wait(view);
+}
+
 /* Counts a lookup of what was found or made as @name (NULL: without one). */
 static int note(struct nsm_view *view, uint64_t parent, const char *name, const struct statx *stx,
-                struct nsm_entry *ret)
+                enum finding how, struct nsm_entry *ret)
 {
         struct nsm_identity identity;
         uint32_t node;
 
         nsm_view_identify(view, stx, &identity);
         pthread_mutex_lock(&view->lock);
-        int r = nsm_table_remember(&view->table, &identity, (uint32_t)parent, name, &node);
+        int r = admit(view, &identity, how);
+        if (r == 0)
+                r = nsm_table_remember(&view->table, &identity, (uint32_t)parent, name, &node);
         if (r == 0) {
                 ret->node = node;
                 ret->generation = nsm_table_get(&view->table, node)->generation;
@@ -55,20 +74,20 @@ static int note(struct nsm_view *view, uint64_t parent, const char *name, const 
 }
 
 static int note_at(struct nsm_view *view, int dir_fd, uint64_t parent, const char *name,
-                   struct nsm_entry *ret)
+                   enum finding how, struct nsm_entry *ret)
 {
         struct statx stx;
 
         int r = nsm_statx(dir_fd, name, &stx);
-        return r < 0 ? r : note(view, parent, name, &stx, ret);
+        return r < 0 ? r : note(view, parent, name, &stx, how, ret);
 }
 
-int nsm_entry_lookup_at(struct nsm_view *view, int dir_fd, uint64_t parent, const char *name,
-                        struct nsm_entry *ret)
+int nsm_entry_list(struct nsm_view *view, int dir_fd, uint64_t parent, const char *name,
+                   struct nsm_entry *ret)
 {
         int r = nsm_entry_check_name(name);
 
-        return r < 0 ? r : note_at(view, dir_fd, parent, name, ret);
+        return r < 0 ? r : note_at(view, dir_fd, parent, name, LISTED, ret);
 }
 
 int nsm_entry_lookup(struct nsm_view *view, uint64_t parent, const char *name,
@@ -79,7 +98,9 @@ int nsm_entry_lookup(struct nsm_view *view, uint64_t parent, const char *name,
         int r = nsm_dir_get(view, parent, &dir);
         if (r == -EXDEV)
                 return -ENOENT; /* a foreign directory is shown empty */
-        return r < 0 ? r : nsm_entry_lookup_at(view, dir.fd, parent, name, ret);
+        if (r == 0)
+                r = nsm_entry_check_name(name);
+        return r < 0 ? r : note_at(view, dir.fd, parent, name, WANTED, ret);
 }
 
 void nsm_entry_forget(struct nsm_view *view, uint64_t node, uint64_t n)
@@ -89,7 +110,16 @@ void nsm_entry_forget(struct nsm_view *view, uint64_t node, uint64_t n)
         pthread_mutex_unlock(&view->lock);
 }
 
-/* All that comes before something is made: the directory, and the thread's credentials. */
+/* Room for what will be made: nothing is left behind for want of it. */
+static int make_room(struct nsm_view *view)
+{
+        pthread_mutex_lock(&view->lock);
+        int r = nsm_room_wait(view);
+        pthread_mutex_unlock(&view->lock);
+        return r;
+}
+
+/* All that comes before something is made: room, the directory, the thread's credentials. */
 static int prepare(struct nsm_view *view, uint64_t parent, const char *name, mode_t mode,
                    const struct nsm_caller *caller, struct nsm_dir *ret)
 {
@@ -100,6 +130,8 @@ static int prepare(struct nsm_view *view, uint64_t parent, const char *name, mod
         if (view->config.read_only)
                 return -EROFS;
         int r = nsm_entry_check_name(name);
+        if (r == 0)
+                r = make_room(view);
         if (r == 0)
                 r = nsm_dir_get(view, parent, ret);
         if (r == 0)
@@ -134,7 +166,7 @@ int nsm_entry_make(struct nsm_view *view, uint64_t parent, const char *name,
                 r = symlinkat(make->target, dir.fd, name);
         else
                 r = mknodat(dir.fd, name, make->mode, make->rdev);
-        return r < 0 ? -errno : note_at(view, dir.fd, parent, name, ret);
+        return r < 0 ? -errno : note_at(view, dir.fd, parent, name, MADE, ret);
 }
 
 int nsm_data_flags(int flags)
@@ -171,7 +203,7 @@ static int open_existing(struct nsm_view *view, uint64_t parent, const char *nam
                         r = nsm_statx(fd, "", &stx);
         }
         if (r == 0)
-                r = note(view, parent, name, &stx, ret);
+                r = note(view, parent, name, &stx, MADE, ret);
         if (r == 0)
                 *ret_fd = nsm_take_fd(&fd);
         return r;
@@ -195,7 +227,7 @@ int nsm_entry_create(struct nsm_view *view, uint64_t parent, const char *name, m
                 return -errno;
         r = nsm_statx(fd, "", &stx);
         if (r == 0)
-                r = note(view, parent, name, &stx, ret);
+                r = note(view, parent, name, &stx, MADE, ret);
         if (r == 0)
                 *ret_fd = nsm_take_fd(&fd);
         return r;
@@ -220,7 +252,7 @@ int nsm_entry_tmpfile(struct nsm_view *view, uint64_t parent, mode_t mode, int f
                 return -errno;
         r = nsm_statx(fd, "", &stx);
         if (r == 0)
-                r = note(view, 0, NULL, &stx, ret);
+                r = note(view, 0, NULL, &stx, MADE, ret);
         if (r < 0)
                 return r;
         r = nsm_pin(view, ret->node, &pin);
@@ -253,5 +285,5 @@ int nsm_entry_link(struct nsm_view *view, uint64_t node, uint64_t parent, const 
         if (linkat(AT_FDCWD, nsm_fd_path(fd).text, dir.fd, name, AT_SYMLINK_FOLLOW) < 0)
                 return -errno;
         r = nsm_statx(fd, "", &stx);
-        return r < 0 ? r : note(view, parent, name, &stx, ret);
+        return r < 0 ? r : note(view, parent, name, &stx, MADE, ret);
 }

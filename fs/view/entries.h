@@ -39,9 +39,12 @@ int nsm_caller_become(struct nsm_view *view, struct nsm_thread *thread,
 int nsm_entry_lookup(struct nsm_view *view, uint64_t parent, const char *name,
                      struct nsm_entry *ret);
 
-/* The same in a directory that is open already, whose node is @parent. */
-int nsm_entry_lookup_at(struct nsm_view *view, int dir_fd, uint64_t parent, const char *name,
-                        struct nsm_entry *ret);
+/*
+ * The same for an entry of a listing, in a directory that is open already and
+ * whose node is @parent. -ENFILE when room is short: nobody has asked for it.
+ */
+int nsm_entry_list(struct nsm_view *view, int dir_fd, uint64_t parent, const char *name,
+                   struct nsm_entry *ret);
 
 /* Takes @n lookups of a node back. */
 void nsm_entry_forget(struct nsm_view *view, uint64_t node, uint64_t n);

@@ -27,6 +27,14 @@
 /* Records on the way up to a known directory: a deeper path is ESTALE. */
 #define NSM_DEPTH_MAX 65536
 
+/* Inodes that the kernel holds of a view: the most, and the least that may be set. */
+#define NSM_INODES_MAX 16777215
+#define NSM_INODES_MIN 256
+
+/* Threads that wait until it forgets some, and room for what is made by then. */
+#define NSM_ROOM_WAITERS_MAX (NSM_THREADS_MAX / 2)
+#define NSM_ROOM_RESERVE 32
+
 struct nsm_limits {
         uint32_t directories; /* directories held open to find names below them */
         uint32_t pins;        /* inodes without a name, held until they are forgotten */

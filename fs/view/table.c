@@ -91,6 +91,8 @@ static int new_record(struct nsm_table *table, const struct nsm_identity *identi
 {
         uint32_t index;
 
+        if (nsm_table_head(table)->count >= table->limit)
+                return -ENFILE;
         if (nsm_table_head(table)->count >= nsm_table_head(table)->hashed) {
                 int r = grow_buckets(table);
                 if (r < 0)
@@ -296,6 +298,8 @@ int nsm_table_remember(struct nsm_table *table, const struct nsm_identity *ident
 
         if (!index)
                 r = new_record(table, identity, &index);
+        else
+                nsm_table_record(table, index)->used = true;
         if (r < 0)
                 return r;
         nsm_table_record(table, index)->nlookup++;
@@ -317,6 +321,16 @@ void nsm_table_forget(struct nsm_table *table, uint64_t node, uint64_t n)
                 return;
         inode->nlookup -= n < inode->nlookup ? n : inode->nlookup;
         drop_unused(table, (uint32_t)node);
+}
+
+uint32_t nsm_table_top(const struct nsm_table *table)
+{
+        return nsm_table_head(table)->top;
+}
+
+uint32_t nsm_table_generation(const struct nsm_table *table)
+{
+        return nsm_table_head(table)->generation;
 }
 
 uint32_t nsm_table_count(const struct nsm_table *table)

@@ -14,13 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fs/view/limits.h"
 #include "fs/view/names.h"
 #include "fs/view/region.h"
 
 #define NSM_TABLE_ROOT 1u /* as FUSE_ROOT_ID */
 
-/* Records of one view, at most; more is ENFILE. 1 GiB of records. */
-#define NSM_TABLE_INODES_MAX ((uint32_t)1 << 24)
+/* Indexes of one view's records, of which 0 is none. 1 GiB of records. */
+#define NSM_TABLE_INODES_MAX ((uint32_t)NSM_INODES_MAX + 1)
 
 /* Links kept per inode: a file with more names is found through the latest. */
 #define NSM_TABLE_LINKS_MAX 8
@@ -45,7 +46,8 @@ struct nsm_inode {
         uint32_t dir_slot;   /* 1 + slot of the directory cache, or 0 */
         uint32_t opens;      /* open handles */
         uint16_t type;       /* 0: the record is free */
-        uint8_t foreign;
+        bool foreign : 1;
+        bool used : 1; /* looked up again since room was last looked for */
         uint8_t n_links;
 };
 
@@ -53,13 +55,15 @@ struct nsm_table {
         struct nsm_region records;
         struct nsm_region buckets;
         struct nsm_names names;
+        uint32_t limit; /* records, at most NSM_INODES_MAX; one more is -ENFILE */
         /* Called with a record that is about to go, while it is still whole. */
         void (*on_drop)(struct nsm_inode *inode, void *arg);
         void *on_drop_arg;
 };
 
 #define NSM_TABLE_INIT \
-        { .records = NSM_REGION_INIT, .buckets = NSM_REGION_INIT, .names = NSM_NAMES_INIT }
+        { .records = NSM_REGION_INIT, .buckets = NSM_REGION_INIT, .names = NSM_NAMES_INIT,       \
+          .limit = NSM_INODES_MAX }
 
 /* A table that holds the root alone. 0 or -errno. */
 int nsm_table_init(struct nsm_table *table, const struct nsm_identity *root);
@@ -100,6 +104,10 @@ void nsm_table_remove_link(struct nsm_table *table, uint32_t node, uint32_t pare
  * to what the table once held: for quiet moments. Returns whether it did.
  */
 bool nsm_table_shrink(struct nsm_table *table);
+
+/* The index that no record in use reaches, and the generation given last. */
+uint32_t nsm_table_top(const struct nsm_table *table);
+uint32_t nsm_table_generation(const struct nsm_table *table);
 
 /* Records in use, and bytes of memory that records, buckets and names fill. */
 uint32_t nsm_table_count(const struct nsm_table *table);

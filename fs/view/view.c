@@ -15,6 +15,7 @@ static void count_drop(struct nsm_inode *inode, void *arg)
 {
         struct nsm_view *view = arg;
 
+        nsm_room_dropped(&view->room);
         if (inode->dir_slot)
                 nsm_dircache_drop(&view->dirs, inode->dir_slot);
         if (inode->pin >= 0) {
@@ -99,7 +100,11 @@ static int init_tables(struct nsm_view *view, const struct statx *root)
                 return r;
         view->table.on_drop = count_drop;
         view->table.on_drop_arg = view;
-        r = nsm_dircache_init(&view->dirs, view->limits.directories);
+        if (view->config.inodes && view->config.inodes < view->table.limit)
+                view->table.limit = view->config.inodes;
+        r = nsm_room_init(&view->room, view->table.limit);
+        if (r == 0)
+                r = nsm_dircache_init(&view->dirs, view->limits.directories);
         if (r == 0)
                 r = nsm_handles_init(&view->handles, view->limits.handles);
         return r;
@@ -141,6 +146,7 @@ void nsm_view_free(struct nsm_view *view)
         nsm_handles_free(&view->handles);
         nsm_dircache_free(&view->dirs);
         nsm_table_free(&view->table);
+        nsm_room_free(&view->room);
         nsm_close_fd(view->root_fd);
         nsm_close_fd(view->proc_fd);
         nsm_ids_clear(&view->config.ids);

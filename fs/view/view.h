@@ -23,6 +23,7 @@
 #include "fs/view/handles.h"
 #include "fs/view/ids.h"
 #include "fs/view/limits.h"
+#include "fs/view/room.h"
 #include "fs/view/table.h"
 #include "fs/worker.h"
 
@@ -37,6 +38,7 @@ struct nsm_view_config {
         struct nsm_ids ids; /* owned by the view once it is made */
         enum nsm_coherence coherence;
         bool read_only;
+        uint32_t inodes; /* that the kernel may hold; 0: as many as the table can */
         bool devices; /* device nodes may be made, by whom the kernel lets */
 };
 
@@ -55,6 +57,7 @@ struct nsm_view {
         struct nsm_table table;
         struct nsm_dircache dirs;
         struct nsm_handles handles;
+        struct nsm_room room;
         uint32_t pins; /* records with a descriptor of their own */
 };
 

@@ -318,7 +318,7 @@ Test(command, other_programs_options_are_in_their_pages)
         cleanup_world struct nsm_world *w = nsm_world_new();
 
         nsm_world_must(w, "for p in nsmountd nsmountfs; do "
-                       "for o in $($p --help | grep -oE -e '--[a-z-]+' -e '[a-z]+=' | sort -u); do "
+                       "for o in $($p --help | grep -oE -e '--[a-z-]+' -e '[a-z-]+=' | sort -u); do "
                        "grep -q -e \"\\*$o\" $NSM_SOURCE_DIR/tools/man/$p.8.scd || "
                        "{ echo $p $o >&2; exit 1; }; done; done");
 }

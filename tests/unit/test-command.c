@@ -123,7 +123,7 @@ Test(tables, every_key_of_the_configuration_is_in_its_page)
         static const char *const keys[] = { "pool", "idle-close", "ids", "uid-map", "gid-map",
                                             "shared-source", "source", "access", "storage-ids",
                                             "storage-uids", "storage-gids", "coherence", "devices",
-                                            "suid" };
+                                            "suid", "max-inodes" };
         cleanup_free char *page = read_source("tools/man/nsmount.conf.5.scd");
 
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/view/limits.h"
 #include "tools/config/config.h"
 #include "tools/config/interpret.h"
 
@@ -73,6 +74,7 @@ Test(config, reads_what_design_shows)
             "coherence = exclusive\n"
             "devices = allow\n"
             "suid = deny\n"
+            "max-inodes = 2000\n"
             "; another\n"
             "[volume data]\n"
             "   source   =   /srv/a b;c #d   \n");
@@ -89,6 +91,7 @@ Test(config, reads_what_design_shows)
         v = nsm_tenant_find_volume(t, NULL, &err);
         cr_assert_str_eq(v->source, "/srv/tenants/acme/root");
         cr_assert(v->read_only && v->exclusive && v->devices_allow && !v->suid_allow);
+        cr_assert_eq(v->max_inodes, 2000);
         cr_assert_eq(nsm_idmap_shift(&v->storage_uids, NSM_ID_OUTWARD, 1000, &id), 0);
         cr_assert_eq(id, 5000);
         cr_assert_eq(nsm_idmap_shift(&v->storage_gids, NSM_ID_OUTWARD, 1000, &id), -EOVERFLOW);
@@ -96,6 +99,7 @@ Test(config, reads_what_design_shows)
         v = nsm_tenant_find_volume(t, "data", &err);
         cr_assert_str_eq(v->source, "/srv/a b;c #d");
         cr_assert(!v->read_only && !v->exclusive && !v->devices_allow && v->suid_allow);
+        cr_assert_eq(v->max_inodes, NSM_INODES_MAX);
         cr_assert(!v->has_storage_uids && v->storage_uids.n == 1);
         cr_assert_eq(nsm_idmap_shift(&v->storage_uids, NSM_ID_OUTWARD, 65535, &id), 0);
         cr_assert_eq(id, 65535, "storage ids are the container's own numbers by default");
@@ -224,6 +228,9 @@ static const struct mistake mistakes[] = {
         { "tenants.d/a.conf", IDS ROOT "coherence = strict\n", 5, { "write shared or exclusive" } },
         { "tenants.d/a.conf", IDS ROOT "devices = yes\n", 5, { "write deny or allow" } },
         { "tenants.d/a.conf", IDS ROOT "suid = \x01\n", 5, { "control character 0x01" } },
+        { "tenants.d/a.conf", IDS ROOT "max-inodes = 255\n", 5, { "from 256 to 16777215" } },
+        { "tenants.d/a.conf", IDS ROOT "max-inodes = 16777216\n", 5, { "from 256" } },
+        { "tenants.d/a.conf", IDS ROOT "max-inodes = 1k\n", 5, { "from 256" } },
         { "tenants.d/A.conf", IDS ROOT, 0, { "'A' is no tenant's name", "rename it" } },
         { "tenants.d/a_b.conf", IDS ROOT, 0, { "no tenant's name" } },
         { "nsmount.conf", "[ids]\npool = 5\n", 2, { "HOST:COUNT" } },

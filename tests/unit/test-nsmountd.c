@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/view/limits.h"
 #include "tools/nsmountd/records.h"
 #include "tools/nsmountd/runtime.h"
 #include "tools/nsmountd/viewstart.h"
@@ -181,7 +182,7 @@ Test(options, storage_to_host)
 {
         const struct nsm_extent ids[] = { { 0, 100000, 1000 }, { 1000, 300000, 10 } };
         const struct nsm_extent storage[] = { { 0, 0, 1000 }, { 1000, 5000, 10 } };
-        struct nsm_volume volume = { .exclusive = true };
+        struct nsm_volume volume = { .exclusive = true, .max_inodes = NSM_INODES_MAX };
 
         cr_assert_str_eq(options_of(ids, storage, 2, &volume, false, NULL),
                          "uidmap=0:100000:1000,uidmap=5000:300000:10,"
@@ -192,11 +193,13 @@ Test(options, storage_to_host)
 Test(options, flags)
 {
         const struct nsm_extent one[] = { { 0, 0, 1 } };
-        struct nsm_volume volume = { .devices_allow = true };
+        struct nsm_volume volume = { .devices_allow = true, .max_inodes = 2000 };
 
         cr_assert_str_eq(options_of(one, one, 1, &volume, true, NULL),
-                         "uidmap=0:0:1,gidmap=0:0:1,coherence=shared,devices=allow,ro,beside");
+                         "uidmap=0:0:1,gidmap=0:0:1,coherence=shared,devices=allow,ro,beside,"
+                         "max-inodes=2000");
         volume.read_only = true;
+        volume.max_inodes = NSM_INODES_MAX;
         cr_assert_str_eq(options_of(one, one, 1, &volume, true, NULL),
                          "uidmap=0:0:1,gidmap=0:0:1,coherence=shared,devices=allow,ro");
 }

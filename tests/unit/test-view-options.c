@@ -20,13 +20,15 @@ Test(view_options, extents_of_both_kinds)
         struct nsm_options o;
         struct nsm_error err = { 0 };
 
-        cr_assert_eq(parse(&o, &err, "idmap=0:100000:10,uidmap=20:500:5,gidmap=20:600:5,ro"), 0,
+        cr_assert_eq(parse(&o, &err, "idmap=0:100000:10,uidmap=20:500:5,gidmap=20:600:5,ro,"
+                           "max-inodes=256"), 0,
                      "%s", err.text);
         cr_assert_eq(o.view.ids.uids.n, 2);
         cr_assert_eq(nsm_ids_show(&o.view.ids.uids, 21), 501);
         cr_assert_eq(nsm_ids_show(&o.view.ids.gids, 21), 601);
         cr_assert(o.view.read_only && o.view.coherence == NSM_COHERENCE_SHARED && !o.view.devices);
         cr_assert_eq(o.mount_attr, MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY);
+        cr_assert_eq(o.view.inodes, 256);
         cr_assert_str_eq(o.source, "src");
         nsm_options_clear(&o);
 }
@@ -82,6 +84,8 @@ ParameterizedTestParameters(view_options, refused)
                 "uidmap=0:1:1", "gidmap=0:1:1", "ro=1,idmap=0:1:1", "coherence,idmap=0:1:1",
                 "coherence=,idmap=0:1:1", "devices=maybe,idmap=0:1:1", "beside,idmap=0:1:1",
                 "idmapx=0:1:1,idmap=0:1:1", "id=0:1:1,idmap=0:1:1", "RO,idmap=0:1:1",
+                "max-inodes=255,idmap=0:1:1", "max-inodes=16777216,idmap=0:1:1",
+                "max-inodes=,idmap=0:1:1", "max-inodes=1e6,idmap=0:1:1",
         };
 
         return cr_make_param_array(char[64], lists, sizeof lists / sizeof *lists);

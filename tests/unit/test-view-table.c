@@ -294,3 +294,24 @@ Test(view_limits, are_shares_of_what_there_is)
                         cr_assert_lt(l.directories + l.pins + l.handles + l.lock_owners, files);
         }
 }
+
+Test(view_table, has_a_limit_that_spares_what_is_known)
+{
+        struct nsm_table t = NSM_TABLE_INIT;
+        struct nsm_identity root = { .ino = 2, .type = S_IFDIR };
+        uint32_t node;
+
+        cr_assert_eq(nsm_table_init(&t, &root), 0);
+        t.limit = 300;
+        for (unsigned i = 1; i < 300; i++)
+                cr_assert_eq(nsm_table_remember(&t, &(struct nsm_identity){ 100 + i, 0, S_IFREG, 0 },
+                                                NSM_TABLE_ROOT, "x", &node), 0, "%u", i);
+        cr_assert_eq(nsm_table_remember(&t, &(struct nsm_identity){ 99, 0, S_IFREG, 0 },
+                                        NSM_TABLE_ROOT, "x", &node), -ENFILE);
+        cr_assert_eq(nsm_table_remember(&t, &(struct nsm_identity){ 101, 0, S_IFREG, 0 },
+                                        NSM_TABLE_ROOT, "y", &node), 0);
+        nsm_table_forget(&t, node, 2);
+        cr_assert_eq(nsm_table_remember(&t, &(struct nsm_identity){ 99, 0, S_IFREG, 0 },
+                                        NSM_TABLE_ROOT, "x", &node), 0);
+        nsm_table_free(&t);
+}

@@ -39,6 +39,7 @@ struct nsm_volume {
         bool exclusive;     /* coherence = exclusive */
         bool devices_allow; /* devices = allow */
         bool suid_allow;    /* suid = allow, which is the default */
+        uint32_t max_inodes; /* that the kernel may hold of one view */
         /*
          * inside = container id, outside = storage id. Never empty: what the file
          * leaves out is the tenant's own container ids with the same numbers.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fs/base/parse.h"
+#include "fs/view/limits.h"
 
 #define IDLE_CLOSE_DEFAULT_S 60
 
@@ -20,7 +21,8 @@ static const struct nsm_key_spec tenant_keys[] = {
 static const struct nsm_key_spec volume_keys[] = {
         { "source", false },      { "access", false },       { "storage-ids", true },
         { "storage-uids", true }, { "storage-gids", true },  { "coherence", false },
-        { "devices", false },     { "suid", false },         { 0 },
+        { "devices", false },     { "suid", false },         { "max-inodes", false },
+        { 0 },
 };
 static const struct nsm_key_spec ids_keys[] = { { "pool", false }, { 0 } };
 static const struct nsm_key_spec daemon_keys[] = { { "idle-close", false }, { 0 } };
@@ -94,6 +96,19 @@ static int read_choice(const struct nsm_settings *list, const char *section, con
         if (strcmp(s->value, first) != 0 && strcmp(s->value, second) != 0)
                 return nsm_setting_error(err, -EINVAL, s, "write %s or %s", first, second);
         *ret = strcmp(s->value, second) == 0;
+        return 0;
+}
+
+static int read_max_inodes(const struct nsm_settings *list, const char *section, uint32_t *ret,
+                           struct nsm_error *err)
+{
+        const struct nsm_setting *s = nsm_settings_get(list, section, "max-inodes");
+
+        *ret = NSM_INODES_MAX;
+        if (s && (nsm_parse_u32(s->value, ret) < 0 || *ret < NSM_INODES_MIN ||
+                  *ret > NSM_INODES_MAX))
+                return nsm_setting_error(err, -EINVAL, s, "write a number from %d to %d",
+                                         NSM_INODES_MIN, NSM_INODES_MAX);
         return 0;
 }
 
@@ -260,6 +275,8 @@ static int read_volume(const struct nsm_settings *list, const struct nsm_setting
         if (r == 0)
                 r = read_choice(list, section, "suid", "allow", "deny", &suid_deny, err);
         ret->suid_allow = !suid_deny;
+        if (r == 0)
+                r = read_max_inodes(list, section, &ret->max_inodes, err);
         if (r == 0)
                 r = read_storage(list, section, tenant, ret, err);
         return r;

@@ -22,11 +22,12 @@ json_t *nsm_idmap_to_json(const struct nsm_idmap *map)
 static json_t *volume_to_json(const struct nsm_volume *v)
 {
         /* json_pack gives up, and frees what it was given, when one part is NULL. */
-        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "name", v->name, "source",
+        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:o}", "name", v->name, "source",
                          v->source, "access", v->read_only ? "ro" : "rw", "coherence",
                          v->exclusive ? "exclusive" : "shared", "devices",
                          v->devices_allow ? "allow" : "deny", "suid",
-                         v->suid_allow ? "allow" : "deny", "storageUids",
+                         v->suid_allow ? "allow" : "deny", "maxInodes",
+                         (json_int_t)v->max_inodes, "storageUids",
                          nsm_idmap_to_json(&v->storage_uids), "storageGids",
                          nsm_idmap_to_json(&v->storage_gids));
 }

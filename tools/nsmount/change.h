@@ -18,7 +18,8 @@
         { "storage-gids", "C:S:COUNT", "  the same for groups alone", NSM_OFTEN },                \
         { "coherence", "shared|exclusive", "  whether others write below it", NSM_PER_VOLUME },   \
         { "devices", "deny|allow", "  whether device nodes open", NSM_PER_VOLUME },               \
-        { "suid", "allow|deny", "  whether set-id programs count", NSM_PER_VOLUME }
+        { "suid", "allow|deny", "  whether set-id programs count", NSM_PER_VOLUME }, \
+        { "max-inodes", "COUNT", "  inodes that the kernel may hold of a view", NSM_PER_VOLUME }
 
 /*
  * Applies what an invocation says to the text of a tenant's file. @auto_ids

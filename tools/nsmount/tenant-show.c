@@ -39,8 +39,9 @@ static void print_volume(const struct nsm_volume *v)
                 print_map("storage-uids", &v->storage_uids, ':');
                 print_map("storage-gids", &v->storage_gids, ':');
         }
-        printf("coherence = %s\ndevices = %s\nsuid = %s\n", v->exclusive ? "exclusive" : "shared",
-               v->devices_allow ? "allow" : "deny", v->suid_allow ? "allow" : "deny");
+        printf("coherence = %s\ndevices = %s\nsuid = %s\nmax-inodes = %" PRIu32 "\n",
+               v->exclusive ? "exclusive" : "shared", v->devices_allow ? "allow" : "deny",
+               v->suid_allow ? "allow" : "deny", v->max_inodes);
 }
 
 /* In the words of nsmount.conf(5), with nothing left out: a file that means the same. */

@@ -175,10 +175,11 @@ void view_close(struct view *view)
 
 char *view_describe_settings(const struct nsm_tenant *tenant, const struct nsm_volume *volume)
 {
-        json_t *all = json_pack("{s:s, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:o}",
+        json_t *all = json_pack("{s:s, s:b, s:b, s:b, s:b, s:I, s:o, s:o, s:o, s:o}",
                                 "source", volume->source, "ro", volume->read_only,
                                 "exclusive", volume->exclusive, "devices", volume->devices_allow,
-                                "suid", volume->suid_allow, "uids",
+                                "suid", volume->suid_allow, "maxInodes",
+                                (json_int_t)volume->max_inodes, "uids",
                                 nsm_idmap_to_json(&tenant->uids), "gids",
                                 nsm_idmap_to_json(&tenant->gids), "storageUids",
                                 nsm_idmap_to_json(&volume->storage_uids), "storageGids",

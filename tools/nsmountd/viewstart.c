@@ -12,6 +12,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
+#include "fs/view/limits.h"
 #include "tools/nsmountd/superblock.h"
 
 static int print_map(FILE *f, const char *key, const struct nsm_idmap *storage,
@@ -49,6 +50,8 @@ int view_format_options(const struct nsm_tenant *tenant, const struct nsm_volume
         fprintf(f, "coherence=%s,devices=%s%s%s", volume->exclusive ? "exclusive" : "shared",
                 volume->devices_allow ? "allow" : "deny",
                 read_only || volume->read_only ? ",ro" : "", beside ? ",beside" : "");
+        if (volume->max_inodes < NSM_INODES_MAX)
+                fprintf(f, ",max-inodes=%u", volume->max_inodes);
         if (fclose(f) != 0 && r == 0)
                 r = nsm_error_set(err, -ENOMEM, "no memory");
         if (r == 0)
