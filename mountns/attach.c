@@ -85,10 +85,7 @@ static int find_footholds_before(struct nsm_work *w, struct attach *a, struct ns
 
         if (!holders)
                 return nsm_error_set(err, -ENOMEM, "out of memory");
-        a->footholds = (struct nsm_footholds){
-                .proc = w->proc, .target = w->request->target,
-                .old_root = a->root_id,
-        };
+        nsm_footholds_init(&a->footholds, w->proc, w->request->target, a->root_id);
         r = nsm_footholds_scan(&a->footholds, holders, err);
         if (r < 0 || holders->total == 0 || w->request->force)
                 return r < 0 ? r : 0;
@@ -190,6 +187,7 @@ static void look_again(struct nsm_work *w, struct attach *a, const struct nsm_ta
 
         a->footholds.pivoted = after;
         a->footholds.except = 0;
+        a->footholds.last = true;
         if (!holders || nsm_footholds_scan(&a->footholds, holders, NULL) < 0)
                 nsm_work_warn(w, "could not look whether someone entered the old root meanwhile");
         else if (holders->total > 0)

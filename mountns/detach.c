@@ -115,7 +115,6 @@ static int detach_root(struct nsm_work *w, struct nsm_error *err)
 static int explain_busy(struct nsm_work *w, uint64_t mount_id, const char *path,
                         struct nsm_error *err)
 {
-        const struct nsm_target *t = w->request->target;
         cleanup_free struct nsm_holders *holders = calloc(1, sizeof *holders);
         struct libmnt_fs *child;
         char text[700] = "";
@@ -125,8 +124,7 @@ static int explain_busy(struct nsm_work *w, uint64_t mount_id, const char *path,
         nsm_error_reset(err);
         if (!holders)
                 return nsm_error_set(err, -ENOMEM, "out of memory");
-        r = nsm_holders_find_users(w->proc, t->inodes[NSM_NAMESPACE_MNT],
-                                   t->inodes[NSM_NAMESPACE_USER], mount_id,
+        r = nsm_holders_find_users(w->proc, w->request->target, mount_id,
                                    w->request->place.device, holders, err);
         if (r < 0)
                 return r;

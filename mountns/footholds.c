@@ -19,11 +19,14 @@
 struct scan {
         const struct nsm_footholds *q;
         struct nsm_holders *out;
-        struct nsm_pids members, strangers;
-        uint64_t own_user_namespace; /* the host's */
         struct statx own_mounts;     /* the host's mount namespace, a file of nsfs */
         bool changed;                /* what was listed was gone when it was looked at */
 };
+
+static int cannot_look(int r, struct nsm_error *err)
+{
+        return nsm_error_set(err, r, "cannot look at the container's processes: %s", strerror(-r));
+}
 
 /*
  * Before the pivot: the old root itself. After it: what is in the table and not
@@ -204,105 +207,55 @@ static void check_thread(struct scan *s, pid_t pid, int tid)
                 check_descriptors(s, pid, tid);
 }
 
-static int pids_add(struct nsm_pids *pids, pid_t pid)
-{
-        if (pids->n == pids->room) {
-                size_t room = pids->room ? 2 * pids->room : 64;
-                pid_t *more = reallocarray(pids->list, room, sizeof *more);
-
-                if (!more)
-                        return -ENOMEM;
-                pids->list = more;
-                pids->room = room;
-        }
-        pids->list[pids->n++] = pid;
-        return 0;
-}
-
-static int compare_pids(const void *a, const void *b)
-{
-        pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
-
-        return (x > y) - (x < y);
-}
-
-static bool pids_have(const struct nsm_pids *pids, pid_t pid)
-{
-        return pids->n && bsearch(&pid, pids->list, pids->n, sizeof pid, compare_pids);
-}
-
-static void pids_clear(struct nsm_pids *pids)
-{
-        free(pids->list);
-        *pids = (struct nsm_pids){ 0 };
-}
-
-static int check_process(struct scan *s, pid_t pid)
+static void check_process(struct scan *s, pid_t pid)
 {
         cleanup_free int *tids = NULL;
-        uint64_t mnt, user;
         char path[32];
-        int n, r;
+        int n;
 
-        if (pids_have(&s->q->strangers, pid))
-                return pids_add(&s->strangers, pid);
-        if (nsm_proc_namespace_of(s->q->proc, pid, "user", &user) < 0 ||
-            nsm_proc_namespace_of(s->q->proc, pid, "mnt", &mnt) < 0)
-                return 0; /* a zombie, or gone */
-        if (mnt != s->q->target->inodes[NSM_NAMESPACE_MNT] &&
-            (user == s->own_user_namespace ||
-             !nsm_proc_is_in_user_namespace(s->q->proc, pid,
-                                            s->q->target->inodes[NSM_NAMESPACE_USER])))
-                return pids_add(&s->strangers, pid);
-        r = pids_add(&s->members, pid);
-        if (r < 0)
-                return r;
         snprintf(path, sizeof path, "%d/task", pid);
         n = nsm_proc_list(s->q->proc, path, &tids);
         for (int i = 0; i < n; i++)
                 check_thread(s, pid, tids[i]);
-        return 0;
 }
 
-/* Both lists are sorted, as /proc is read sorted. */
-static bool has_other_members(const struct scan *s)
+static bool are_same(const struct nsm_pids *a, const struct nsm_pids *b)
 {
-        const struct nsm_pids *now = &s->members, *before = &s->q->members;
+        return a->n == b->n &&
+               (a->n == 0 || memcmp(a->list, b->list, a->n * sizeof *a->list) == 0);
+}
 
-        return now->n != before->n ||
-               (now->n && memcmp(now->list, before->list, now->n * sizeof *now->list) != 0);
+void nsm_footholds_init(struct nsm_footholds *q, int proc, const struct nsm_target *target,
+                        uint64_t old_root)
+{
+        *q = (struct nsm_footholds){ .proc = proc, .target = target, .old_root = old_root };
+        nsm_members_init(&q->members, proc, target);
 }
 
 void nsm_footholds_clear(struct nsm_footholds *query)
 {
-        pids_clear(&query->members);
-        pids_clear(&query->strangers);
+        nsm_members_clear(&query->members);
+        nsm_pids_clear(&query->met);
 }
 
 int nsm_footholds_scan(struct nsm_footholds *query, struct nsm_holders *ret, struct nsm_error *err)
 {
+        cleanup_pids struct nsm_pids members = { 0 };
         struct scan s = { .q = query, .out = ret };
-        cleanup_free int *pids = NULL;
         bool again;
-        int n, r;
+        int r;
 
         memset(ret, 0, sizeof *ret);
-        n = nsm_proc_list(query->proc, ".", &pids);
-        r = n < 0 ? n : nsm_proc_namespace(query->proc, "self", "user", &s.own_user_namespace);
-        if (r >= 0 && statx(query->proc, "self/ns/mnt", 0, STATX_INO, &s.own_mounts) < 0)
-                r = -errno;
-        for (int i = 0; i < n && r >= 0; i++)
-                if (pids[i] != query->except && pids[i] != getpid())
-                        r = check_process(&s, pids[i]);
-        if (r < 0) {
-                pids_clear(&s.members);
-                pids_clear(&s.strangers);
-                return nsm_error_set(err, r, "cannot look at the container's processes: %s",
-                                     strerror(-r));
-        }
-        again = s.changed || has_other_members(&s);
-        nsm_footholds_clear(query);
-        query->members = s.members;
-        query->strangers = s.strangers;
+        if (statx(query->proc, "self/ns/mnt", 0, STATX_INO, &s.own_mounts) < 0)
+                return cannot_look(-errno, err);
+        r = nsm_members_list(&query->members, query->except, query->last, &members);
+        if (r < 0)
+                return cannot_look(r, err);
+        for (size_t i = 0; i < members.n; i++)
+                check_process(&s, members.list[i]);
+        again = s.changed || !are_same(&members, &query->met);
+        nsm_pids_clear(&query->met);
+        query->met = members;
+        members = (struct nsm_pids){ 0 };
         return again ? 1 : 0;
 }

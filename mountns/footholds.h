@@ -14,14 +14,9 @@
 
 #include "fs/base/error.h"
 #include "mountns/holders.h"
+#include "mountns/members.h"
 #include "mountns/table.h"
 #include "mountns/target.h"
-
-/* Process ids in ascending order. */
-struct nsm_pids {
-        pid_t *list; /* owned */
-        size_t n, room;
-};
 
 struct nsm_footholds {
         int proc;                        /* the host's, borrowed */
@@ -35,14 +30,19 @@ struct nsm_footholds {
          * harmless.
          */
         const struct nsm_table *pivoted;
-        struct nsm_pids members; /* processes of the container that the last scan met */
         /*
-         * Those that it knows to have nothing to do with the container: they are
-         * not asked again by the next scan, some milliseconds later. Only the
-         * host could make one of them the container's meanwhile.
+         * The last scan: processes of the host that could have joined the container
+         * since the first one are asked again (nsm_members_list()). Who joined before
+         * the pivot has the root that all have, and was moved along.
          */
-        struct nsm_pids strangers;
+        bool last;
+        struct nsm_members members; /* who belongs to the container */
+        struct nsm_pids met;        /* those whom the former scan met */
 };
+
+/* @footholds: all zero, or cleared. */
+void nsm_footholds_init(struct nsm_footholds *footholds, int proc, const struct nsm_target *target,
+                        uint64_t old_root);
 
 /*
  * One scan over all processes of the host. *ret is filled anew. The tenant's

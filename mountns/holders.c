@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "fs/base/cleanup.h"
+#include "mountns/members.h"
 #include "mountns/proc.h"
 
 static struct nsm_holder *find_or_add(struct nsm_holders *holders, int proc, pid_t pid)
@@ -154,25 +155,32 @@ static void check_process(const struct users_query *q, pid_t pid)
         check_mappings(q, pid);
 }
 
-int nsm_holders_find_users(int proc, uint64_t mount_namespace, uint64_t user_namespace,
-                           uint64_t mount_id, dev_t device, struct nsm_holders *ret,
-                           struct nsm_error *err)
+static int find_processes(int proc, const struct nsm_target *target, struct nsm_pids *ret)
+{
+        cleanup_members struct nsm_members members = { 0 };
+        int n;
+
+        if (target) {
+                nsm_members_init(&members, proc, target);
+                return nsm_members_list(&members, 0, false, ret);
+        }
+        n = nsm_proc_list(proc, ".", &ret->list);
+        ret->n = n < 0 ? 0 : (size_t)n;
+        return n < 0 ? n : 0;
+}
+
+int nsm_holders_find_users(int proc, const struct nsm_target *target, uint64_t mount_id,
+                           dev_t device, struct nsm_holders *ret, struct nsm_error *err)
 {
         struct users_query q = { proc, mount_id, device, ret };
-        bool all = mount_namespace == 0 && user_namespace == 0;
-        cleanup_free int *pids = NULL;
-        uint64_t ns;
-        int n = nsm_proc_list(proc, ".", &pids);
+        cleanup_pids struct nsm_pids pids = { 0 };
+        int r = find_processes(proc, target, &pids);
 
-        if (n < 0)
-                return nsm_error_set(err, n, "cannot read /proc: %s", strerror(-n));
-        for (int i = 0; i < n; i++) {
-                if (pids[i] == getpid() ||
-                    (!all && nsm_proc_namespace_of(proc, pids[i], "mnt", &ns) < 0))
-                        continue;
-                if (all || ns == mount_namespace ||
-                    nsm_proc_is_in_user_namespace(proc, pids[i], user_namespace))
-                        check_process(&q, pids[i]);
-        }
+        if (r < 0)
+                return nsm_error_set(err, r, "cannot look at the processes in /proc: %s",
+                                     strerror(-r));
+        for (size_t i = 0; i < pids.n; i++)
+                if (pids.list[i] != getpid())
+                        check_process(&q, pids.list[i]);
         return 0;
 }

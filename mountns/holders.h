@@ -13,6 +13,8 @@
 
 #include "fs/base/error.h"
 
+struct nsm_target;
+
 /* More are counted, not listed: a tenant chooses how many there are. */
 #define NSM_HOLDERS_MAX 64
 #define NSM_HOLDS_MAX 8
@@ -41,12 +43,10 @@ void nsm_holders_describe(const struct nsm_holders *holders, char *buffer, size_
 
 /*
  * Who keeps the mount @mount_id of a superblock @device busy: by root or
- * working directory, descriptors, mappings. All processes of the host are
- * looked at that are in the mount namespace @mount_namespace or in, or below,
- * the user namespace @user_namespace; with 0 for both, simply all.
+ * working directory, descriptors, mappings. Of the processes of the host those
+ * of the container @target (members.h) are looked at; with NULL, simply all.
  */
-int nsm_holders_find_users(int proc, uint64_t mount_namespace, uint64_t user_namespace,
-                           uint64_t mount_id, dev_t device, struct nsm_holders *ret,
-                           struct nsm_error *err);
+int nsm_holders_find_users(int proc, const struct nsm_target *target, uint64_t mount_id,
+                           dev_t device, struct nsm_holders *ret, struct nsm_error *err);
 
 #endif

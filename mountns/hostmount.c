@@ -216,8 +216,7 @@ static int explain_busy(struct nsm_work *w, const struct nsm_table *table, struc
         w->outcome = NSM_OUTCOME_BUSY;
         if (!holders)
                 return nsm_error_set(err, -ENOMEM, "out of memory");
-        r = nsm_holders_find_users(w->proc, 0, 0, q->place.mount_id, q->place.device, holders,
-                                   err);
+        r = nsm_holders_find_users(w->proc, NULL, q->place.mount_id, q->place.device, holders, err);
         if (r < 0)
                 return r;
         nsm_holders_describe(holders, text, sizeof text);

@@ -4,10 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/nsfs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
@@ -110,15 +109,19 @@ int nsm_proc_link(int proc, const char *path, char *buffer, size_t size)
 
 int nsm_proc_namespace(int proc, const char *task, const char *name, uint64_t *ret)
 {
-        char path[80], text[48];
+        char path[80], text[48], *number, *end;
         unsigned long long inode;
         int r;
 
         snprintf(path, sizeof path, "%s/ns/%s", task, name);
-        r = nsm_proc_link(proc, path, text, sizeof text);
+        r = nsm_proc_link(proc, path, text, sizeof text); /* as "mnt:[4026531841]" */
         if (r < 0)
                 return r;
-        if (sscanf(text, "%*[a-z]:[%llu]", &inode) != 1)
+        number = strstr(text, ":[");
+        if (!number)
+                return -EBADMSG;
+        inode = strtoull(number + 2, &end, 10);
+        if (*end != ']')
                 return -EBADMSG;
         *ret = inode;
         return 0;
@@ -177,25 +180,4 @@ void nsm_proc_command(int proc, pid_t pid, char *buffer, size_t size)
         if (nsm_proc_read(proc, path, buffer, size) < 0)
                 snprintf(buffer, size, "?");
         buffer[strcspn(buffer, "\n")] = '\0';
-}
-
-bool nsm_proc_is_in_user_namespace(int proc, pid_t pid, uint64_t inode)
-{
-        cleanup_fd int fd = -1;
-        char path[40];
-        struct stat st;
-
-        /* That of a process whose first thread has ended can still be opened. */
-        snprintf(path, sizeof path, "%d/ns/user", pid);
-        fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-        while (fd >= 0 && fstat(fd, &st) == 0) {
-                int parent;
-
-                if (st.st_ino == inode)
-                        return true;
-                parent = ioctl(fd, NS_GET_PARENT); /* EPERM above the top */
-                nsm_close_fd(fd);
-                fd = parent;
-        }
-        return false;
 }

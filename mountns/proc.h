@@ -44,7 +44,4 @@ int nsm_proc_mount_id(int proc, const char *link, uint64_t *ret);
 /* /proc/PID/comm without the newline; "?" when it is gone. */
 void nsm_proc_command(int proc, pid_t pid, char *buffer, size_t size);
 
-/* Whether the user namespace of @pid is @inode or below it. */
-bool nsm_proc_is_in_user_namespace(int proc, pid_t pid, uint64_t inode);
-
 #endif
