@@ -14,7 +14,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
 #include "fs/nsmountfs-forgetting.h"
-#include "fs/ops/ops.h"
+#include "fs/nsmountfs-transport.h"
 #include "fs/view/thread.h"
 
 #define STACK_SIZE ((size_t)256 << 10)
@@ -27,7 +27,7 @@
 #define QUIET_SECONDS 10 /* between looks while there is nothing to give back */
 
 struct session {
-        struct fuse_session *fuse;
+        struct nsm_transport transport;
         struct nsm_fs fs;
         struct nsm_session_start start; /* descriptors owned; -1 once told */
 
@@ -142,8 +142,8 @@ static void *serve_thread(void *arg)
         int r = 0;
 
         free(arg);
-        while (!fuse_session_exited(s->fuse)) {
-                r = fuse_session_receive_buf(s->fuse, &buf);
+        while (!fuse_session_exited(s->transport.fuse)) {
+                r = nsm_transport_receive(&s->transport, &buf);
                 if (r == -EINTR) {
                         if (trim_thread(s, &buf, &seen))
                                 goto out;
@@ -152,14 +152,14 @@ static void *serve_thread(void *arg)
                 if (r <= 0)
                         break;
                 leave_wait(s, start.slot);
-                fuse_session_process_buf(s->fuse, &buf);
+                nsm_transport_process(&s->transport, &buf);
                 enter_wait(s, start.slot);
         }
         pthread_mutex_lock(&s->lock);
         if (r < 0 && s->result == 0)
                 s->result = r;
         pthread_mutex_unlock(&s->lock);
-        fuse_session_exit(s->fuse);
+        fuse_session_exit(s->transport.fuse);
         /* Not pthread_kill(): after a clone3(2) of our own the C library's thread id is stale. */
         kill(getpid(), SIGNAL_END);
 out:
@@ -229,7 +229,7 @@ static void stop_threads(struct session *s)
 {
         atomic_store_explicit(&s->fs.view->stats->state, NSM_WORKER_STOPPING,
                               memory_order_relaxed);
-        fuse_session_exit(s->fuse);
+        fuse_session_exit(s->transport.fuse);
         pthread_mutex_lock(&s->lock);
         /* Again and again: a signal just before read(2) is lost. */
         for (unsigned i = 0; s->threads && i < STOP_ROUNDS; i++) {
@@ -265,25 +265,6 @@ static int block_signals(sigset_t *ret)
         return 0;
 }
 
-static struct fuse_session *new_fuse_session(struct session *s, int fuse_fd, struct nsm_error *err)
-{
-        struct fuse_lowlevel_ops ops;
-        char *argv[] = { (char *)"nsmountfs", NULL };
-        struct fuse_args args = FUSE_ARGS_INIT(1, argv);
-        char path[32];
-
-        nsm_ops_fill(&ops, &s->fs.policy);
-        struct fuse_session *fuse = fuse_session_new(&args, &ops, sizeof ops, &s->fs);
-        snprintf(path, sizeof path, "/dev/fd/%d", fuse_fd);
-        if (!fuse || fuse_session_mount(fuse, path) != 0) {
-                if (fuse)
-                        fuse_session_destroy(fuse);
-                nsm_error_set(err, -EIO, "libfuse refuses the session");
-                return NULL;
-        }
-        return fuse;
-}
-
 int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_session_start *start,
                       struct nsm_error *err)
 {
@@ -304,10 +285,12 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         int r = s.fs.policy.forward_locks ? nsm_locks_new(view, &s.fs.locks) : 0;
         if (r == 0)
                 r = block_signals(&signals);
-        s.fuse = r == 0 ? new_fuse_session(&s, fuse_fd, err) : NULL;
-        if (!s.fuse)
-                return r < 0 ? nsm_error_set(err, r, "signals cannot be set up") : -EIO;
-        nsm_forgetting_init(&forgetting, view, fuse_session_fd(s.fuse));
+        if (r < 0)
+                return nsm_error_set(err, r, "signals cannot be set up");
+        r = nsm_transport_open(&s.transport, &s.fs, fuse_fd, err);
+        if (r < 0)
+                return r;
+        nsm_forgetting_init(&forgetting, view, fuse_session_fd(s.transport.fuse));
         pthread_mutex_lock(&s.lock);
         r = start_thread(&s);
         pthread_mutex_unlock(&s.lock);
@@ -326,7 +309,7 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
                 errno = -s.result;
                 return nsm_error_set(err, s.result, "the connection broke: %m");
         }
-        fuse_session_destroy(s.fuse);
+        nsm_transport_close(&s.transport);
         nsm_locks_free(s.fs.locks);
         return 0;
 }

@@ -83,6 +83,11 @@ int nsm_sys_set_thread_ids(uid_t uid, gid_t gid)
         return (int)r;
 }
 
+int nsm_sys_set_groups(size_t count, const gid_t *groups)
+{
+        return (int)result(syscall(SYS_setgroups, count, groups));
+}
+
 static int mount_id(int dirfd, const char *path, int flags, unsigned mask, uint64_t *ret)
 {
         struct statx stx;

@@ -41,6 +41,9 @@ int nsm_sys_pidfd_getfd(int pidfd, int fd);
 int nsm_sys_set_fsids(uid_t uid, gid_t gid);
 int nsm_sys_set_thread_ids(uid_t uid, gid_t gid);
 
+/* setgroups(2) of the calling thread alone. */
+int nsm_sys_set_groups(size_t count, const gid_t *groups);
+
 /* The mount's id (STATX_MNT_ID, as in mountinfo) of what @path names below @dirfd. */
 int nsm_sys_mount_id(int dirfd, const char *path, int flags, uint64_t *ret);
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
-#include "fs/ops/ops.h"
+#include "fs/ops/set-ids.h"
 #include "fs/view/resolve.h"
 
 static int stat_node(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
@@ -50,6 +50,11 @@ void nsm_op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask, struct f
         fuse_reply_statx(req, 0, &stx, nsm_fs_of(req)->policy.attr_timeout);
 }
 #endif
+
+#define SETS_SOMETHING                                                                         \
+        (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID | FUSE_SET_ATTR_SIZE |     \
+         FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW |                 \
+         FUSE_SET_ATTR_MTIME_NOW | FUSE_SET_ATTR_CTIME)
 
 /* What a setattr request asks for, in storage ids. */
 struct change {
@@ -104,15 +109,17 @@ static int apply_mode(struct nsm_thread *thread, const char *path, mode_t mode)
         return r;
 }
 
-static int apply_size(fuse_req_t req, struct nsm_thread *thread, int fd, off_t size, bool strip)
+static int apply_size(fuse_req_t req, struct nsm_thread *thread, fuse_ino_t node, int fd,
+                      off_t size)
 {
-        int r = nsm_op_prepare_strip(req, thread, strip);
+        int r = nsm_set_ids_prepare(req, thread, node, fd, nsm_extras_of(req).kill_set_ids
+                                    ? NSM_SET_IDS_GO : NSM_SET_IDS_STAY);
 
         return r < 0 ? r : nsm_fd_truncate(fd, size);
 }
 
 /* The owner before the mode, because a change of owner strips set-id bits. */
-static int apply_change(fuse_req_t req, struct nsm_thread *thread, int fd,
+static int apply_change(fuse_req_t req, struct nsm_thread *thread, fuse_ino_t node, int fd,
                         const struct change *c)
 {
         struct nsm_fd_path path = nsm_fd_path(fd);
@@ -123,7 +130,7 @@ static int apply_change(fuse_req_t req, struct nsm_thread *thread, int fd,
         if (r == 0 && (c->to_set & FUSE_SET_ATTR_MODE))
                 r = apply_mode(thread, path.text, c->mode);
         if (r == 0 && (c->to_set & FUSE_SET_ATTR_SIZE))
-                r = apply_size(req, thread, fd, c->size, c->to_set & FUSE_SET_ATTR_KILL_SUID);
+                r = apply_size(req, thread, node, fd, c->size);
         if (r == 0 && (c->times[0].tv_nsec != UTIME_OMIT || c->times[1].tv_nsec != UTIME_OMIT))
                 r = utimensat(AT_FDCWD, path.text, c->times, 0) < 0 ? -errno : 0;
         return r;
@@ -146,7 +153,7 @@ static int set_attributes(fuse_req_t req, fuse_ino_t node, const struct stat *at
         if (r == 0 && handle < 0)
                 r = nsm_node_open(view, node, O_PATH, &fd, NULL);
         if (r == 0)
-                r = apply_change(req, thread, handle < 0 ? fd : handle, &change);
+                r = apply_change(req, thread, node, handle < 0 ? fd : handle, &change);
         if (r == 0)
                 r = nsm_statx(handle < 0 ? fd : handle, "", ret);
         return r;
@@ -155,16 +162,20 @@ static int set_attributes(fuse_req_t req, fuse_ino_t node, const struct stat *at
 void nsm_op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set,
                     struct fuse_file_info *fi)
 {
+        bool nothing = !(to_set & SETS_SOMETHING);
         struct statx stx;
         struct stat shown;
 
+        if (nothing)
+                nsm_set_ids_say(req, node);
         int r = set_attributes(req, node, attr, to_set, fi, &stx);
         if (r < 0) {
                 nsm_reply(req, r);
                 return;
         }
         nsm_view_show(nsm_view_of(req), &stx, &shown);
-        fuse_reply_attr(req, &shown, nsm_fs_of(req)->policy.attr_timeout);
+        /* After nothing a write comes that changes the mode, too: it must be asked for again. */
+        fuse_reply_attr(req, &shown, nothing ? 0 : nsm_fs_of(req)->policy.attr_timeout);
 }
 
 void nsm_op_statfs(fuse_req_t req, fuse_ino_t node)

@@ -5,7 +5,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "fs/ops/ops.h"
+#include "fs/ops/set-ids.h"
 #include "fs/view/resolve.h"
 
 static ssize_t read_fully(int fd, char *buffer, size_t size, off_t off)
@@ -63,7 +63,8 @@ static ssize_t write_fully(int fd, const char *data, size_t size, off_t off, int
 }
 
 /* Everything that may change a file's content: not read-only, and set-id bits as told. */
-static int prepare_change(fuse_req_t req, struct fuse_file_info *fi, bool strip)
+static int prepare_change(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
+                          enum nsm_set_ids what)
 {
         struct nsm_view *view = nsm_view_of(req);
         struct nsm_thread *thread = nsm_thread_get(view);
@@ -73,7 +74,7 @@ static int prepare_change(fuse_req_t req, struct fuse_file_info *fi, bool strip)
         if (view->config.read_only)
                 return -EROFS;
         int fd = nsm_handle_fd(view, fi);
-        int r = fd < 0 ? fd : nsm_op_prepare_strip(req, thread, strip);
+        int r = fd < 0 ? fd : nsm_set_ids_prepare(req, thread, node, fd, what);
         return r < 0 ? r : fd;
 }
 
@@ -81,7 +82,8 @@ void nsm_op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size
                   struct fuse_file_info *fi)
 {
         struct nsm_fs *fs = nsm_fs_of(req);
-        int fd = prepare_change(req, fi, nsm_op_strips_set_ids(fi));
+        int fd = prepare_change(req, node, fi, nsm_extras_of(req).kill_set_ids ? NSM_SET_IDS_GO
+                                                                               : NSM_SET_IDS_STAY);
 
         if (fd < 0) {
                 nsm_reply(req, fd);
@@ -96,19 +98,10 @@ void nsm_op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size
                 fuse_reply_write(req, (size_t)n);
 }
 
-/*
- * The kernel does not say for these requests whether set-id bits go, and leaves
- * it to the view: only the host's root may be taken for one whose writes keep them.
- */
-static bool strips_unsaid(fuse_req_t req)
-{
-        return fuse_req_ctx(req)->uid != 0;
-}
-
 void nsm_op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t off, off_t len,
                       struct fuse_file_info *fi)
 {
-        int fd = prepare_change(req, fi, strips_unsaid(req));
+        int fd = prepare_change(req, node, fi, NSM_SET_IDS_AS_SAID);
 
         nsm_reply(req, fd < 0 ? fd : fallocate(fd, mode, off, len) < 0 ? -errno : 0);
 }
@@ -131,7 +124,7 @@ void nsm_op_copy_file_range(fuse_req_t req, fuse_ino_t node_in, off_t off_in,
 {
         struct nsm_view *view = nsm_view_of(req);
         int in = nsm_handle_fd(view, fi_in);
-        int out = in < 0 ? in : prepare_change(req, fi_out, strips_unsaid(req));
+        int out = in < 0 ? in : prepare_change(req, node_out, fi_out, NSM_SET_IDS_AS_SAID);
 
         if (out < 0) {
                 nsm_reply(req, out);

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
-#include "fs/ops/ops.h"
+#include "fs/ops/set-ids.h"
 #include "fs/view/resolve.h"
 
 /* What the kernel may do with an open file of this view. */
@@ -92,7 +92,8 @@ static int open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
         if (!S_ISREG(stx.stx_mode))
                 return -ESTALE;
         if (fi->flags & O_TRUNC) {
-                r = nsm_op_prepare_strip(req, thread, nsm_op_strips_set_ids(fi));
+                r = nsm_set_ids_prepare(req, thread, node, fd, nsm_extras_of(req).kill_set_ids
+                                        ? NSM_SET_IDS_GO : NSM_SET_IDS_STAY);
                 if (r == 0)
                         r = nsm_fd_truncate(fd, 0);
                 if (r < 0)

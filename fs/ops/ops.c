@@ -24,22 +24,19 @@ struct nsm_policy nsm_policy_for(enum nsm_coherence coherence)
         };
 }
 
+struct nsm_wire_extras nsm_extras_of(fuse_req_t req)
+{
+        const struct nsm_wire_extras *extras = pthread_getspecific(nsm_fs_of(req)->extras_key);
+
+        return extras ? *extras : NSM_WIRE_EXTRAS_UNKNOWN;
+}
+
 struct nsm_caller nsm_caller_of(fuse_req_t req)
 {
         const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
-        return (struct nsm_caller){ .uid = ctx->uid, .gid = ctx->gid, .umask = ctx->umask };
-}
-
-int nsm_op_prepare_strip(fuse_req_t req, struct nsm_thread *thread, bool strip)
-{
-        struct nsm_caller caller = nsm_caller_of(req);
-        int r = nsm_thread_keep_set_ids(thread, !strip);
-
-        /* S_ISGID without S_IXGRP stays where a member of the group writes. */
-        if (r == 0 && strip)
-                r = nsm_caller_become(nsm_view_of(req), thread, &caller);
-        return r == -EOVERFLOW ? 0 : r; /* of no id here: then as nobody in particular */
+        return (struct nsm_caller){ .uid = ctx->uid, .gid = ctx->gid, .umask = ctx->umask,
+                                    .group = nsm_extras_of(req).group };
 }
 
 void nsm_reply(fuse_req_t req, int r)
@@ -135,6 +132,7 @@ static void init(void *userdata, struct fuse_conn_info *conn)
         want(conn, FUSE_CAP_DONT_MASK, true);
         /* The storage strips set-id bits and capabilities as it writes. */
         want(conn, FUSE_CAP_HANDLE_KILLPRIV_V2, true);
+        want(conn, FUSE_CAP_SETXATTR_EXT, true); /* says when an ACL takes S_ISGID away */
         want(conn, FUSE_CAP_AUTO_INVAL_DATA, !fs->policy.keep_cache);
         want(conn, FUSE_CAP_POSIX_LOCKS, fs->policy.forward_locks);
         want(conn, FUSE_CAP_FLOCK_LOCKS, fs->policy.forward_locks);

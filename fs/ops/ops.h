@@ -13,6 +13,7 @@
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 
+#include "fs/ops/wire.h"
 #include "fs/view/entries.h"
 #include "fs/view/locks.h"
 #include "fs/view/view.h"
@@ -36,6 +37,8 @@ struct nsm_fs {
         struct nsm_policy policy;
         void (*on_ready)(void *arg); /* called once INIT has been answered for */
         void *on_ready_arg;
+        struct nsm_transport *transport; /* borrowed: for its own use, not for operations */
+        pthread_key_t extras_key; /* struct nsm_wire_extras of a thread's request in hand */
 };
 
 /* All operations, for fuse_session_new(). */
@@ -52,6 +55,13 @@ static inline struct nsm_view *nsm_view_of(fuse_req_t req)
         return nsm_fs_of(req)->view;
 }
 
+/* What libfuse leaves out of the calling thread's request. */
+struct nsm_wire_extras nsm_extras_of(fuse_req_t req);
+
+/*
+ * Who creates. Of what creates nothing the kernel does not say who asks, once
+ * the view may be id-mapped: then all ids are NSM_ID_INVALID.
+ */
 struct nsm_caller nsm_caller_of(fuse_req_t req);
 
 /* Replies with @r, 0 or a negative errno, and counts it. */
@@ -71,12 +81,6 @@ int nsm_handle_fd(struct nsm_view *view, const struct fuse_file_info *fi);
 
 /* Makes a handle of *@fd, which is taken. 0, -ENFILE or -ENOMEM. */
 int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, struct fuse_file_info *fi);
-
-/*
- * Before a change of content: whether the storage takes set-id bits away as it
- * would for the caller, or leaves them all. 0 or -errno.
- */
-int nsm_op_prepare_strip(fuse_req_t req, struct nsm_thread *thread, bool strip);
 
 /* Closes it. */
 void nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi);
@@ -104,19 +108,6 @@ void nsm_op_statfs(fuse_req_t req, fuse_ino_t node);
 void nsm_op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask,
                   struct fuse_file_info *fi);
 #endif
-
-/*
- * Whether a write or truncation is to take the set-id bits away. A libfuse
- * without statx does not pass the kernel's word on: then always, the safe side.
- */
-static inline bool nsm_op_strips_set_ids(const struct fuse_file_info *fi)
-{
-#if NSM_HAVE_FUSE_STATX
-        return fi->kill_suidgid;
-#else
-        return true;
-#endif
-}
 
 /* files.c, data.c */
 void nsm_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,

@@ -6,7 +6,7 @@
 #include <sys/xattr.h>
 
 #include "fs/base/cleanup.h"
-#include "fs/ops/ops.h"
+#include "fs/ops/set-ids.h"
 #include "fs/view/resolve.h"
 
 enum kind { KIND_PLAIN, KIND_ACL, KIND_FILE_CAPS };
@@ -99,18 +99,6 @@ void nsm_op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
         reply_value(req, n, buffer, size);
 }
 
-/*
- * The storage takes S_ISGID off a file whose group the caller of an ACL change
- * is not in. A caller from outside the map is the host's root: its bits stay.
- */
-static int become_for_acl(fuse_req_t req, struct nsm_thread *thread)
-{
-        struct nsm_caller caller = nsm_caller_of(req);
-        int r = nsm_caller_become(nsm_view_of(req), thread, &caller);
-
-        return r == 0 || r == -EOVERFLOW ? nsm_thread_keep_set_ids(thread, r != 0) : r;
-}
-
 static int set_value(fuse_req_t req, fuse_ino_t node, const char *name, const char *value,
                      size_t size, int flags)
 {
@@ -133,7 +121,7 @@ static int set_value(fuse_req_t req, fuse_ino_t node, const char *name, const ch
         ssize_t n = shift(view, kind, NSM_ID_INWARD, copy, size);
         int r = n < 0 ? (int)n : hold(view, node, &fd);
         if (r == 0 && kind == KIND_ACL)
-                r = become_for_acl(req, thread);
+                r = nsm_set_ids_prepare_acl(thread, fd, nsm_extras_of(req).kill_set_gid);
         if (r == 0 && setxattr(nsm_fd_path(fd).text, name, copy, (size_t)n, flags) < 0)
                 r = -errno;
         return r;

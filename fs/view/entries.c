@@ -22,13 +22,17 @@ int nsm_entry_check_name(const char *name)
 int nsm_caller_become(struct nsm_view *view, struct nsm_thread *thread,
                       const struct nsm_caller *caller)
 {
-        uint32_t uid, gid;
+        uint32_t uid, gid, group;
 
         int r = nsm_ids_store(&view->config.ids.uids, caller->uid, &uid);
         if (r == 0)
                 r = nsm_ids_store(&view->config.ids.gids, caller->gid, &gid);
         if (r == 0)
                 r = nsm_thread_become(thread, uid, gid);
+        if (nsm_ids_store(&view->config.ids.gids, caller->group, &group) < 0)
+                group = NSM_ID_INVALID;
+        if (r == 0)
+                r = nsm_thread_join(thread, group);
         if (r == 0)
                 nsm_thread_set_umask(thread, caller->umask);
         return r;

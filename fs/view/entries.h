@@ -26,13 +26,14 @@ struct nsm_entry {
 struct nsm_caller {
         uid_t uid;
         gid_t gid;
+        gid_t group;  /* a supplementary group of the caller; NSM_ID_INVALID: none is known */
         mode_t umask; /* applied by the storage, which knows default ACLs */
 };
 
 /* -EINVAL or -ENAMETOOLONG for what cannot be one component of a path. */
 int nsm_entry_check_name(const char *name);
 
-/* The thread takes the caller's storage ids and umask. 0, -EOVERFLOW or -errno. */
+/* The thread takes the caller's storage ids, group and umask. 0, -EOVERFLOW or -errno. */
 int nsm_caller_become(struct nsm_view *view, struct nsm_thread *thread,
                       const struct nsm_caller *caller);
 

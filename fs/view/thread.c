@@ -41,7 +41,10 @@ struct nsm_thread *nsm_thread_get(struct nsm_view *view)
         /* Whichever the thread that started this one had: inherited, and not asked for. */
         t->uid = NSM_ID_INVALID;
         t->gid = NSM_ID_INVALID;
-        int r = nsm_sys_get_capabilities(&t->caps);
+        t->group = NSM_ID_INVALID;
+        int r = nsm_sys_set_groups(0, NULL);
+        if (r == 0)
+                r = nsm_sys_get_capabilities(&t->caps);
         if (r == 0) {
                 t->fsetid = true;
                 r = nsm_thread_keep_set_ids(t, false);
@@ -63,6 +66,16 @@ int nsm_thread_become(struct nsm_thread *thread, uid_t uid, gid_t gid)
         /* After a failure nobody knows which of the two took: set both next time. */
         thread->uid = r < 0 ? NSM_ID_INVALID : uid;
         thread->gid = r < 0 ? NSM_ID_INVALID : gid;
+        return r;
+}
+
+int nsm_thread_join(struct nsm_thread *thread, gid_t group)
+{
+        if (thread->group == group)
+                return 0;
+        int r = nsm_sys_set_groups(group == NSM_ID_INVALID ? 0 : 1, &group);
+        if (r == 0)
+                thread->group = group;
         return r;
 }
 

@@ -18,6 +18,7 @@ struct nsm_view;
 struct nsm_thread {
         uid_t uid; /* storage ids in force */
         gid_t gid;
+        gid_t group; /* the one supplementary group; NSM_ID_INVALID: none */
         mode_t umask;
         bool fsetid;       /* whether CAP_FSETID is in the effective set */
         uint64_t caps;     /* permitted; what is effective but for CAP_FSETID */
@@ -38,6 +39,9 @@ void nsm_thread_free(void *thread);
 
 /* From here on the thread creates as this owner, given as storage ids. 0 or -errno. */
 int nsm_thread_become(struct nsm_thread *thread, uid_t uid, gid_t gid);
+
+/* From here on @group, a storage id, is its only supplementary group; NSM_ID_INVALID: none. */
+int nsm_thread_join(struct nsm_thread *thread, gid_t group);
 
 /* From here on the thread creates with this umask. */
 void nsm_thread_set_umask(struct nsm_thread *thread, mode_t mask);

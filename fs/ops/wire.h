@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the kernel's messages (linux/fuse.h) say and libfuse neither passes on
+ * nor lets a program ask for. Pure: bytes in, values out. Every length is
+ * checked against what has arrived.
+ */
+#ifndef NSM_OPS_WIRE_H
+#define NSM_OPS_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* INIT flags of Linux 6.3 and 6.12, which libfuse cannot request. */
+#define NSM_WIRE_CREATE_SUPP_GROUP (UINT64_C(1) << 34)
+#define NSM_WIRE_ALLOW_IDMAP (UINT64_C(1) << 40)
+
+/* One request's. */
+struct nsm_wire_extras {
+        /*
+         * WRITE, OPEN, CREATE, SETATTR: the caller may not keep set-id bits.
+         * S_ISGID goes only with S_IXGRP: the caller's groups are not looked at.
+         */
+        bool kill_set_ids;
+        /* SETXATTR of an ACL: the caller may not keep S_ISGID. */
+        bool kill_set_gid;
+        /*
+         * What creates: the host gid of the directory's group, when it is a
+         * supplementary group of the caller; NSM_ID_INVALID: it is not.
+         */
+        gid_t group;
+};
+
+/* What holds of a request that is not known: the safe side. */
+#define NSM_WIRE_EXTRAS_UNKNOWN                                                       \
+        ((struct nsm_wire_extras){ .kill_set_ids = true, .kill_set_gid = true, \
+                                   .group = (gid_t)-1 })
+
+/*
+ * Reads the extras of a request, of whatever kind. @flags: what the INIT reply
+ * asked for. What is missing or malformed is as in NSM_WIRE_EXTRAS_UNKNOWN.
+ */
+struct nsm_wire_extras nsm_wire_read_extras(const void *request, size_t size, uint64_t flags);
+
+/* Whether it is INIT; then its number, and the flags that the kernel offers. */
+bool nsm_wire_is_init(const void *request, size_t size, uint64_t *ret_unique,
+                      uint64_t *ret_offered);
+
+/*
+ * Adds flags to the body of an INIT reply. Returns all
+ * flags that the reply then has, or 0 when it is too short to have flags.
+ */
+uint64_t nsm_wire_extend_init(void *body, size_t size, uint64_t add);
+
+#endif
