@@ -147,11 +147,12 @@ static int open_place(struct nsm_view *view, int dir_fd, const char *name, struc
         return 0;
 }
 
+/* What is known is the inode itself; its path in /proc is a link that must be followed. */
 static int open_fd(int known, bool is_dir, struct visit *v)
 {
         int flags = v->flags | O_NONBLOCK | O_CLOEXEC;
         cleanup_fd int fd = is_dir ? openat(known, ".", flags | O_NOFOLLOW)
-                                   : open(nsm_fd_path(known).text, flags);
+                                   : open(nsm_fd_path(known).text, flags & ~O_NOFOLLOW);
 
         if (fd < 0)
                 return -errno;
