@@ -71,8 +71,8 @@ static long draw_argument(uint64_t *r, enum model_domain domain, enum model_prof
         case D_SIZE: return below(r, 50) ? draw_place(r, 0x30000) :
                             CHOICE(r, -1, 1L << 33, 1L << 44, (1L << 44) - 4096, 1L << 62);
         case D_OPEN: return draw_open(r, profile);
-        case D_MODE: return CHOICE(r, 0644, 0600, 0666, 0, 04755, 0755, 0777, 0770, 01777, 0750,
-                                   0755, 04777, 0640, 0500, 0022, 0077);
+        case D_MODE: return CHOICE(r, 0644, 0600, 0666, 0, 04755, 02755, 0777, 02770, 01777, 0750,
+                                   0755, 06777, 02644, 0500, 0022, 0077);
         case D_NODE: return CHOICE(r, S_IFIFO, S_IFSOCK, S_IFREG);
         case D_RENAME: return CHOICE(r, 0, 0, 0, 0, 1, 2, 2, 3, 8);
         case D_BOOL: return below(r, 2);
