@@ -26,7 +26,7 @@ static int open_directory(struct nsm_view *view, fuse_ino_t node, struct fuse_fi
         }
         if (r == -EXDEV) /* foreign: empty, without a descriptor */
                 r = 0;
-        return r < 0 ? r : nsm_handle_open(view, node, &fd, fi);
+        return r < 0 ? r : nsm_handle_open(view, node, &fd, false, fi);
 }
 
 void nsm_op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)

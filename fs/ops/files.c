@@ -17,7 +17,7 @@ static void set_open_flags(const struct nsm_policy *policy, struct fuse_file_inf
         fi->parallel_direct_writes = 1;
 }
 
-/* Replies to a request that made a file and opened it. @fd is taken. */
+/* Replies to a request that made a file and opened it, and uses up what was reserved. */
 static void reply_created(fuse_req_t req, int r, const struct nsm_entry *entry, int *fd,
                           struct fuse_file_info *fi)
 {
@@ -25,9 +25,11 @@ static void reply_created(fuse_req_t req, int r, const struct nsm_entry *entry, 
         struct fuse_entry_param param;
 
         if (r == 0) {
-                r = nsm_handle_open(fs->view, entry->node, fd, fi);
+                r = nsm_handle_open(fs->view, entry->node, fd, true, fi);
                 if (r < 0)
                         nsm_entry_forget(fs->view, entry->node, 1);
+        } else {
+                nsm_handle_unreserve(fs->view);
         }
         if (r < 0) {
                 nsm_reply(req, r);
@@ -48,8 +50,13 @@ void nsm_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
         struct nsm_entry entry;
         cleanup_fd int fd = -1;
 
-        int r = nsm_entry_create(nsm_view_of(req), parent, name, mode, fi->flags, &caller,
-                                 &entry, &fd);
+        int r = nsm_handle_reserve(nsm_view_of(req));
+        if (r < 0) {
+                nsm_reply(req, r);
+                return;
+        }
+        r = nsm_entry_create(nsm_view_of(req), parent, name, mode, fi->flags, &caller, &entry,
+                             &fd);
         reply_created(req, r, &entry, &fd, fi);
 }
 
@@ -59,8 +66,12 @@ void nsm_op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_
         struct nsm_entry entry;
         cleanup_fd int fd = -1;
 
-        int r = nsm_entry_tmpfile(nsm_view_of(req), parent, mode, fi->flags, &caller, &entry,
-                                  &fd);
+        int r = nsm_handle_reserve(nsm_view_of(req));
+        if (r < 0) {
+                nsm_reply(req, r);
+                return;
+        }
+        r = nsm_entry_tmpfile(nsm_view_of(req), parent, mode, fi->flags, &caller, &entry, &fd);
         reply_created(req, r, &entry, &fd, fi);
 }
 
@@ -99,7 +110,7 @@ static int open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
                 if (r < 0)
                         return r;
         }
-        return nsm_handle_open(view, node, &fd, fi);
+        return nsm_handle_open(view, node, &fd, false, fi);
 }
 
 void nsm_op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)

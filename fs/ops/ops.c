@@ -78,13 +78,45 @@ int nsm_handle_fd(struct nsm_view *view, const struct fuse_file_info *fi)
         return fd;
 }
 
-int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, struct fuse_file_info *fi)
+/* Under the lock. */
+static bool has_handle_for_file(const struct nsm_view *view)
+{
+        return view->handles.used + view->handles_reserved < view->limits.file_handles;
+}
+
+int nsm_handle_reserve(struct nsm_view *view)
+{
+        pthread_mutex_lock(&view->lock);
+        int r = has_handle_for_file(view) ? 0 : -ENFILE;
+        if (r == 0)
+                view->handles_reserved++;
+        pthread_mutex_unlock(&view->lock);
+        return r;
+}
+
+void nsm_handle_unreserve(struct nsm_view *view)
+{
+        pthread_mutex_lock(&view->lock);
+        view->handles_reserved--;
+        pthread_mutex_unlock(&view->lock);
+}
+
+int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, bool reserved,
+                    struct fuse_file_info *fi)
 {
         uint64_t number;
+        int r = 0;
 
         pthread_mutex_lock(&view->lock);
         struct nsm_inode *inode = nsm_table_get(&view->table, node);
-        int r = inode ? nsm_handles_add(&view->handles, *fd, (uint32_t)node, &number) : -ESTALE;
+        if (reserved)
+                view->handles_reserved--;
+        if (!inode)
+                r = -ESTALE;
+        else if (!reserved && !S_ISDIR(inode->type) && !has_handle_for_file(view))
+                r = -ENFILE;
+        else
+                r = nsm_handles_add(&view->handles, *fd, (uint32_t)node, &number);
         if (r == 0) {
                 nsm_take_fd(fd);
                 inode->opens++;

@@ -79,8 +79,16 @@ void nsm_entry_param(const struct nsm_policy *policy, const struct nsm_entry *en
  */
 int nsm_handle_fd(struct nsm_view *view, const struct fuse_file_info *fi);
 
+/*
+ * Before a file is made that will be open: keeps a handle for it. 0 or -ENFILE,
+ * so that nothing is made which nobody gets. nsm_handle_open() uses it up.
+ */
+int nsm_handle_reserve(struct nsm_view *view);
+void nsm_handle_unreserve(struct nsm_view *view);
+
 /* Makes a handle of *@fd, which is taken. 0, -ENFILE or -ENOMEM. */
-int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, struct fuse_file_info *fi);
+int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, bool reserved,
+                    struct fuse_file_info *fi);
 
 /* Closes it. */
 void nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi);

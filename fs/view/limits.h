@@ -6,6 +6,7 @@
 #ifndef NSM_VIEW_LIMITS_H
 #define NSM_VIEW_LIMITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Threads that answer requests, and threads that wait for a file lock. */
@@ -39,10 +40,11 @@ struct nsm_limits {
         uint32_t directories; /* directories held open to find names below them */
         uint32_t pins;        /* inodes without a name, held until they are forgotten */
         uint32_t handles;     /* open files and directories */
+        uint32_t file_handles; /* of them, so that directories can be read when files are many */
         uint32_t lock_owners; /* pairs of an inode and a process that locks it */
 };
 
-/* Divides the descriptors that a process may have. */
-struct nsm_limits nsm_limits_divide(uint64_t descriptors);
+/* Divides the descriptors that a process may have. @locks: it holds those of others. */
+struct nsm_limits nsm_limits_divide(uint64_t descriptors, bool locks);
 
 #endif

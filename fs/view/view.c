@@ -92,7 +92,8 @@ static int init_tables(struct nsm_view *view, const struct statx *root)
 
         if (getrlimit(RLIMIT_NOFILE, &files) < 0)
                 return -errno;
-        view->limits = nsm_limits_divide(files.rlim_cur);
+        view->limits = nsm_limits_divide(files.rlim_cur,
+                                         view->config.coherence != NSM_COHERENCE_EXCLUSIVE);
         view->root_dev = makedev(root->stx_dev_major, root->stx_dev_minor);
         nsm_view_identify(view, root, &identity);
         int r = nsm_table_init(&view->table, &identity);

@@ -58,6 +58,7 @@ struct nsm_view {
         struct nsm_dircache dirs;
         struct nsm_handles handles;
         struct nsm_room room;
+        uint32_t handles_reserved; /* for files that are being made */
         uint32_t pins; /* records with a descriptor of their own */
 };
 

@@ -288,8 +288,12 @@ Test(view_handles, numbers_are_used_again_within_the_limit)
 Test(view_limits, are_shares_of_what_there_is)
 {
         for (uint64_t files = 0; files < 100000; files += 37) {
-                struct nsm_limits l = nsm_limits_divide(files);
-                cr_assert(l.directories && l.pins && l.handles && l.lock_owners);
+                struct nsm_limits l = nsm_limits_divide(files, files % 2);
+                cr_assert(l.directories && l.pins && l.file_handles);
+                cr_assert_eq(!l.lock_owners, files % 2 == 0);
+                cr_assert_lt(l.file_handles, l.handles + (files < 256));
+                if (files >= 20000)
+                        cr_assert_geq(l.file_handles, 10000);
                 if (files >= 256)
                         cr_assert_lt(l.directories + l.pins + l.handles + l.lock_owners, files);
         }
