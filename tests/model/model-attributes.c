@@ -156,14 +156,10 @@ MODEL_RUN(setacl)
         const char *name = op->n[0] ? "system.posix_acl_default" : "system.posix_acl_access";
         const char *path = model_path(op->path[0]);
         struct acl acl = { .version = htole32(POSIX_ACL_XATTR_VERSION) };
-        struct stat st;
         int n = 0;
 
         if (op->n[1] == 0)
                 return lremovexattr(path, name);
-        /* Whether S_ISGID goes with it, libfuse does not say. */
-        if (lstat(path, &st) == 0 && st.st_mode & S_ISGID)
-                return -1;
         add_entry(&acl, &n, ACL_USER_OBJ, op->n[2] >> 6, ACL_UNDEFINED_ID);
         if (op->n[1] >= 3)
                 add_entry(&acl, &n, ACL_USER, op->n[2] >> 3, op->n[1] == 9 ? 60000 : 1001);

@@ -134,7 +134,8 @@ static bool same_watch(const struct watch before[2], const struct watch after[2]
                         continue;
                 bool same = same_stat(a, b, side, what);
                 /* The kernel moves no time of a FUSE filesystem's FIFO that is read or written. */
-                if (same && !side->late && !S_ISFIFO(a->stx_mode) && before[0].there[i] && a0->stx_ino == a->stx_ino)
+                bool timed = !side->late && !S_ISFIFO(a->stx_mode);
+                if (same && timed && before[0].there[i] && a0->stx_ino == a->stx_ino)
                         same = told(what, "mtime moved", moved(&a0->stx_mtime, &a->stx_mtime),
                                     moved(&b0->stx_mtime, &b->stx_mtime)) &&
                                told(what, "ctime moved", moved(&a0->stx_ctime, &a->stx_ctime),

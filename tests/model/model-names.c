@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
@@ -27,13 +27,17 @@ const char *model_path(const char *path)
         return begin;
 }
 
-/* A shared view drops the lock of an open file description with the file's last close. */
+/*
+ * A shared view drops the locks of an open file when the kernel releases it,
+ * which a close does not wait for.
+ */
 static void put_in_slot(struct model_side *s, long slot, int fd)
 {
         struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
 
         if (s->fd[slot] >= 0) {
                 fcntl(s->fd[slot], F_OFD_SETLK, &all);
+                flock(s->fd[slot], LOCK_UN);
                 close(s->fd[slot]);
         }
         s->fd[slot] = fd;

@@ -169,8 +169,8 @@ bool model_step(struct model_side sides[2], const struct model_op *op, bool watc
                 char *why);
 
 /*
- * A mode but for what is not sure: without the caller's supplementary groups a
- * view cannot tell who may keep S_ISGID of a file that its group cannot execute.
+ * A mode but for what is not sure: the kernel does not tell a view of all that
+ * makes S_ISGID go of a file that its group cannot execute.
  */
 mode_t model_sure_mode(const struct statx *stx);
 
