@@ -9,18 +9,18 @@
 #include "fs/view/view.h"
 
 /*
- * First half, with privilege. The calling process is single-threaded and
- * process 1 of a pid namespace. Afterwards it has mount, network, IPC, UTS and
- * cgroup namespaces of its own, its root is the mount @source_fd (detached,
- * which is attached by this), and *ret_proc_fd is /proc/self/fd of a procfs
- * that nothing else is in. 0 or -errno with the reason.
+ * The calling process is single-threaded, privileged, and process 1 of a pid
+ * namespace. Afterwards, and for good,
+ *   - it has mount, network, IPC, UTS and cgroup namespaces of its own, and its
+ *     root is the mount @source_fd (detached, which is attached by this);
+ *   - *ret_proc_fd shows its own descriptors, and nothing else of a procfs;
+ *   - standard input and output neither read nor write anything;
+ *   - it keeps the capabilities that serving such a view takes, and no exec or
+ *     setuid gives any back; no core is written, and nobody traces it;
+ *   - its system calls are those of nsmountfs-filter.c.
+ * 0 or -errno with the reason: then it is fit for nothing but to end.
  */
-int nsm_confine_enter(int source_fd, int *ret_proc_fd, struct nsm_error *err);
-
-/*
- * Second half: keeps the capabilities that serving takes, for good. No later
- * exec or setuid gives any back; no core is written and nobody traces it.
- */
-int nsm_confine_drop(const struct nsm_view_config *config, struct nsm_error *err);
+int nsm_confine(const struct nsm_view_config *config, int source_fd, int *ret_proc_fd,
+                struct nsm_error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/device.h"
 
 #define ATIME_ATTRS (MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME)
 
@@ -56,15 +57,13 @@ static int clone_source(const struct nsm_options *options, int *ret, struct nsm_
 
 static int open_fuse(int *ret, struct nsm_error *err)
 {
-        int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+        int r = nsm_device_open("/dev/fuse", O_RDWR, ret);
 
-        if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
-                return nsm_error_set(err, -errno, "there is no /dev/fuse: load the module with "
+        if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
+                return nsm_error_set(err, r, "there is no /dev/fuse: load the module with "
                                      "'modprobe fuse', or give it to this container");
-        if (fd < 0)
-                return nsm_error_set(err, -errno, "/dev/fuse: %m");
-        *ret = fd;
-        return 0;
+        errno = -r;
+        return r < 0 ? nsm_error_set(err, r, "/dev/fuse: %m") : 0;
 }
 
 static bool set_parameters(const struct nsm_options *options, int fs, int fuse_fd)

@@ -173,12 +173,11 @@ static void tell_ready(void *arg)
         struct session *s = arg;
 
         atomic_store_explicit(&s->fs.view->stats->state, NSM_WORKER_SERVING, memory_order_relaxed);
-        if (s->start.null_fd >= 0)
-                dup2(s->start.null_fd, STDERR_FILENO);
+        if (s->start.background)
+                dup2(STDOUT_FILENO, STDERR_FILENO); /* which takes nothing */
         if (s->start.ready_fd >= 0 && write(s->start.ready_fd, "", 1) != 1)
                 nsm_log(LOG_WARNING, "nobody waits for this view to be ready: %m");
         nsm_close_fd(nsm_take_fd(&s->start.ready_fd));
-        nsm_close_fd(nsm_take_fd(&s->start.null_fd));
 }
 
 static void wake_nothing(int sig)

@@ -19,7 +19,6 @@
 #include "fs/base/log.h"
 #include "fs/base/sys.h"
 #include "fs/nsmountfs-confine.h"
-#include "fs/nsmountfs-filter.h"
 #include "fs/nsmountfs-mount.h"
 #include "fs/nsmountfs-options.h"
 #include "fs/nsmountfs-remount.h"
@@ -70,24 +69,20 @@ static int serve(struct nsm_options *options, int fuse_fd, int source_fd, int st
         raise_descriptor_limit();
         int r = map_stats(state_fd, &stats, err);
         if (r == 0)
-                r = nsm_confine_enter(source_fd, &proc_fd, err);
+                r = nsm_confine(&options->view, source_fd, &proc_fd, err);
         if (r == 0)
                 r = nsm_view_new(&options->view, source_fd, proc_fd, stats, &view, err);
         if (r < 0)
                 return r;
         options->view.ids = (struct nsm_ids){ 0 }; /* the view's now */
-        r = nsm_confine_drop(&view->config, err);
-        if (r == 0) /* while there is one thread */
-                r = nsm_filter_load(err);
-        if (r == 0)
-                r = nsm_session_serve(view, fuse_fd, start, err);
+        r = nsm_session_serve(view, fuse_fd, start, err);
         nsm_view_free(view);
         return r;
 }
 
 static int run_worker(struct nsm_options *options, struct nsm_error *err)
 {
-        struct nsm_session_start start = { .ready_fd = -1, .null_fd = -1 };
+        struct nsm_session_start start = { .ready_fd = -1 };
 
         for (int fd = NSM_WORKER_FD_FUSE; fd <= NSM_WORKER_FD_STATE; fd++)
                 if (fcntl(fd, F_GETFD) < 0)
@@ -107,14 +102,9 @@ static int run_worker(struct nsm_options *options, struct nsm_error *err)
 static void run_child(struct nsm_options *options, struct nsm_mount *mount, int ready_fd)
 {
         struct nsm_error err = { 0 };
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         struct nsm_session_start start = { .ready_fd = ready_fd,
-                                           .null_fd = options->foreground ? -1 : null };
+                                           .background = !options->foreground };
 
-        if (null >= 0) {
-                dup2(null, STDIN_FILENO);
-                dup2(null, STDOUT_FILENO);
-        }
         setsid();
         nsm_close_fd(nsm_take_fd(&mount->view_fd));
         nsm_close_fd(nsm_take_fd(&mount->mountpoint_fd));

@@ -10,18 +10,19 @@
 #include <sys/sysmacros.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/device.h"
 #include "fs/base/sys.h"
 
 static int open_fuse(struct nsm_error *err)
 {
-        int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+        int fd, r = nsm_device_open("/dev/fuse", O_RDWR, &fd);
 
-        if (fd >= 0)
+        if (r == 0)
                 return fd;
-        if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-                return nsm_error_set(err, -errno, "/dev/fuse is not there: load the module with "
+        if (r == -ENOENT || r == -ENODEV || r == -ENXIO)
+                return nsm_error_set(err, r, "/dev/fuse is not there: load the module with "
                                      "\"modprobe fuse\", or give this machine a kernel with FUSE");
-        return nsm_error_set(err, -errno, "/dev/fuse: %s", strerror(errno));
+        return nsm_error_set(err, r, "/dev/fuse: %s", strerror(-r));
 }
 
 /* The kernel's own words about a refused option, or the errno's. */
