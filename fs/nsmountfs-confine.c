@@ -17,6 +17,7 @@
 #include "fs/base/device.h"
 #include "fs/base/sys.h"
 #include "fs/nsmountfs-filter.h"
+#include "fs/view/thread.h"
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
@@ -120,8 +121,19 @@ static uint64_t capabilities_for(const struct nsm_view_config *config)
                 BIT(CAP_CHOWN) |        /* owners change */
                 BIT(CAP_FOWNER) |       /* modes, times, ACLs of files of others change */
                 BIT(CAP_FSETID) |       /* raised only where S_ISGID is given by right */
-                BIT(CAP_SETFCAP) |      /* file capabilities are written */
-                (config->devices ? BIT(CAP_MKNOD) : 0));
+                BIT(CAP_SETFCAP));      /* file capabilities are written */
+}
+
+/*
+ * What the host's root may do through the view, and nobody else, as the kernel
+ * sees to; without them, as in a container, it is refused.
+ */
+static uint64_t optional_capabilities_for(const struct nsm_view_config *config)
+{
+        return BIT(CAP_SYS_ADMIN) |     /* raised for trusted.* and security.* attributes */
+               (config->read_only ? 0 :
+                BIT(CAP_MKNOD) |        /* device nodes are made */
+                BIT(CAP_LINUX_IMMUTABLE)); /* raised where inode flags change */
 }
 
 static int limit_process(struct nsm_error *err)
@@ -141,7 +153,8 @@ static int limit_process(struct nsm_error *err)
 /* Keeps the capabilities that serving takes, for good. */
 static int drop(const struct nsm_view_config *config, struct nsm_error *err)
 {
-        uint64_t caps = capabilities_for(config);
+        uint64_t permitted = 0;
+        int r = nsm_sys_get_capabilities(&permitted);
 
         /* Changing fsuid must not take capabilities, and being id 0 must not give any. */
         if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
@@ -152,7 +165,9 @@ static int drop(const struct nsm_view_config *config, struct nsm_error *err)
         for (unsigned cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
                 if (prctl(PR_CAPBSET_DROP, cap) < 0)
                         return failed(err, "bounding set");
-        int r = nsm_sys_set_capabilities(caps, caps);
+        permitted = capabilities_for(config) | (optional_capabilities_for(config) & permitted);
+        if (r == 0)
+                r = nsm_sys_set_capabilities(permitted & ~NSM_CAPS_HELD_BACK, permitted);
         if (r < 0) {
                 errno = -r;
                 return failed(err, "capabilities");

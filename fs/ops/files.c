@@ -97,7 +97,10 @@ static int open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
         pthread_mutex_unlock(&view->lock);
         if (!regular)
                 return -EPERM; /* FIFOs and devices are the kernel's, never the worker's */
-        int r = nsm_node_open(view, node, nsm_data_flags(fi->flags) & ~O_NOFOLLOW, &fd, &stx);
+        int flags = nsm_data_flags(fi->flags) & ~O_NOFOLLOW;
+        int r = nsm_node_open(view, node, flags, &fd, &stx);
+        if (r == -EPERM && (fi->flags & O_APPEND)) /* a file that is append-only opens no other way */
+                r = nsm_node_open(view, node, flags | O_APPEND, &fd, &stx);
         if (r < 0)
                 return r;
         if (!S_ISREG(stx.stx_mode))

@@ -6,57 +6,31 @@
 #include <sys/ioctl.h>
 
 #include "fs/ops/ops.h"
+#include "fs/view/thread.h"
 
 /*
- * What a tenant may set. Project ids and their inheritance are the host's
- * (quotas), and the rest changes how the storage keeps the file. Immutable and
- * append-only pass: the storage asks for a capability that no worker has.
+ * The kernel has checked the caller (fs/file_attr.c, fileattr_set_prepare): the
+ * owner or CAP_FOWNER for any change, CAP_LINUX_IMMUTABLE for immutable and
+ * append-only, the initial user namespace for project ids and their inheritance.
+ * What is the storage's own to decide, it decides for a worker without
+ * CAP_SYS_RESOURCE.
  */
-#define FLAGS_SETTABLE                                                                          \
-        (FS_SYNC_FL | FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL |           \
-         FS_DIRSYNC_FL | FS_COMPR_FL | FS_NOCOMP_FL | FS_NOCOW_FL | FS_TOPDIR_FL)
-#define XFLAGS_SETTABLE                                                                         \
-        (FS_XFLAG_SYNC | FS_XFLAG_IMMUTABLE | FS_XFLAG_APPEND | FS_XFLAG_NODUMP |               \
-         FS_XFLAG_NOATIME)
-
-static int set_flags(int fd, unsigned wanted)
+static int change(struct nsm_view *view, int fd, unsigned cmd, const void *in, size_t in_size)
 {
-        unsigned now = 0;
+        struct nsm_thread *thread = nsm_thread_get(view);
+        size_t size = cmd == FS_IOC_SETFLAGS ? sizeof(unsigned) : sizeof(struct fsxattr);
+        struct fsxattr value;
 
-        if (ioctl(fd, FS_IOC_GETFLAGS, &now) < 0)
+        if (!thread)
                 return -errno;
-        if ((now ^ wanted) & ~(unsigned)FLAGS_SETTABLE)
-                return -EPERM;
-        return ioctl(fd, FS_IOC_SETFLAGS, &wanted) < 0 ? -errno : 0;
-}
-
-static int set_extended(int fd, struct fsxattr wanted)
-{
-        struct fsxattr now = { 0 };
-
-        if (ioctl(fd, FS_IOC_FSGETXATTR, &now) < 0)
-                return -errno;
-        if (((now.fsx_xflags ^ wanted.fsx_xflags) & ~(unsigned)XFLAGS_SETTABLE) ||
-            now.fsx_projid != wanted.fsx_projid || now.fsx_extsize != wanted.fsx_extsize ||
-            now.fsx_cowextsize != wanted.fsx_cowextsize)
-                return -EPERM;
-        return ioctl(fd, FS_IOC_FSSETXATTR, &wanted) < 0 ? -errno : 0;
-}
-
-static int change(int fd, unsigned cmd, const void *in, size_t in_size)
-{
-        struct fsxattr extended;
-        unsigned flags;
-
-        if (cmd == FS_IOC_SETFLAGS && in_size >= sizeof flags) {
-                memcpy(&flags, in, sizeof flags);
-                return set_flags(fd, flags);
-        }
-        if (cmd == FS_IOC_FSSETXATTR && in_size >= sizeof extended) {
-                memcpy(&extended, in, sizeof extended);
-                return set_extended(fd, extended);
-        }
-        return -EINVAL;
+        if (in_size < size)
+                return -EINVAL;
+        memcpy(&value, in, size);
+        int r = nsm_thread_raise(thread, CAP_LINUX_IMMUTABLE);
+        if (r == 0 && ioctl(fd, cmd, &value) < 0)
+                r = -errno;
+        nsm_thread_lower(thread, CAP_LINUX_IMMUTABLE);
+        return r;
 }
 
 void nsm_op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned cmd, void *arg,
@@ -69,7 +43,7 @@ void nsm_op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned cmd, void *arg,
         int r = fd < 0 ? fd : 0;
 
         if (r == 0 && (cmd == FS_IOC_SETFLAGS || cmd == FS_IOC_FSSETXATTR))
-                r = view->config.read_only ? -EROFS : change(fd, cmd, in, in_size);
+                r = view->config.read_only ? -EROFS : change(view, fd, cmd, in, in_size);
         else if (r == 0 && (cmd == FS_IOC_GETFLAGS || cmd == FS_IOC_FSGETXATTR))
                 r = ioctl(fd, cmd, &out) < 0 ? -errno : 0;
         else if (r == 0)

@@ -9,14 +9,33 @@
 #include "fs/ops/set-ids.h"
 #include "fs/view/resolve.h"
 
-enum kind { KIND_PLAIN, KIND_ACL, KIND_FILE_CAPS };
+/*
+ * KIND_ADMIN takes CAP_SYS_ADMIN in the initial user namespace, which the kernel
+ * has asked of the caller: for trusted.* in any case (fs/xattr.c,
+ * xattr_permission), for security.* when it is set or removed
+ * (security/commoncap.c, cap_inode_setxattr).
+ */
+enum kind { KIND_PLAIN, KIND_ACL, KIND_FILE_CAPS, KIND_ADMIN };
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+        return strncmp(name, prefix, strlen(prefix)) == 0;
+}
 
 static enum kind kind_of(const char *name)
 {
         if (strcmp(name, "system.posix_acl_access") == 0 ||
             strcmp(name, "system.posix_acl_default") == 0)
                 return KIND_ACL;
-        return strcmp(name, "security.capability") == 0 ? KIND_FILE_CAPS : KIND_PLAIN;
+        if (strcmp(name, "security.capability") == 0)
+                return KIND_FILE_CAPS;
+        return has_prefix(name, "trusted.") || has_prefix(name, "security.") ? KIND_ADMIN
+                                                                             : KIND_PLAIN;
+}
+
+static int raise_for(struct nsm_thread *thread, enum kind kind)
+{
+        return kind == KIND_ADMIN ? nsm_thread_raise(thread, CAP_SYS_ADMIN) : 0;
 }
 
 static ssize_t shift(const struct nsm_view *view, enum kind kind, enum nsm_id_direction direction,
@@ -49,8 +68,8 @@ static void reply_value(fuse_req_t req, ssize_t n, const char *value, size_t roo
 }
 
 /* Values with ids change their size, so they are read whole even for that. */
-static ssize_t get_value(struct nsm_view *view, fuse_ino_t node, const char *name, char *buffer,
-                         size_t size)
+static ssize_t get_value(struct nsm_view *view, struct nsm_thread *thread, fuse_ino_t node,
+                         const char *name, char *buffer, size_t size)
 {
         enum kind kind = kind_of(name);
         cleanup_fd int fd = -1;
@@ -58,9 +77,14 @@ static ssize_t get_value(struct nsm_view *view, fuse_ino_t node, const char *nam
         int r = hold(view, node, &fd);
         if (r < 0)
                 return r == -EXDEV ? -ENODATA : r;
+        r = raise_for(thread, kind);
+        if (r < 0)
+                return r;
         ssize_t n = getxattr(nsm_fd_path(fd).text, name, buffer, size);
+        r = -errno;
+        nsm_thread_lower(thread, CAP_SYS_ADMIN);
         if (n < 0)
-                return -errno;
+                return r;
         return size ? shift(view, kind, NSM_ID_OUTWARD, buffer, (size_t)n) : n;
 }
 
@@ -70,33 +94,58 @@ void nsm_op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t s
         struct nsm_thread *thread = nsm_thread_get(view);
         size_t room = size;
 
-        if (kind_of(name) != KIND_PLAIN || size > NSM_XATTR_BYTES_MAX)
+        if (kind_of(name) == KIND_ACL || kind_of(name) == KIND_FILE_CAPS || size > NSM_XATTR_BYTES_MAX)
                 room = NSM_XATTR_BYTES_MAX;
         char *buffer = thread ? nsm_thread_buffer(thread, room) : NULL;
         if (!thread || (room && !buffer)) {
                 nsm_reply(req, -ENOMEM);
                 return;
         }
-        reply_value(req, get_value(view, node, name, buffer, room), buffer, size);
+        reply_value(req, get_value(view, thread, node, name, buffer, room), buffer, size);
+}
+
+/*
+ * Whether a list has the names of trusted.* in it, which the storage would show
+ * to CAP_SYS_ADMIN alone. The kernel does not say who has that, and with
+ * id-mapped mounts not even who asks: then it is the host's root in a view of
+ * the host's root's files, and never where a tenant's ids are shown.
+ */
+static bool lists_trusted(fuse_req_t req)
+{
+        uid_t caller = fuse_req_ctx(req)->uid;
+        uint32_t stored;
+
+        if (caller != NSM_ID_INVALID)
+                return caller == 0;
+        return nsm_ids_store(&nsm_view_of(req)->config.ids.uids, 0, &stored) == 0;
+}
+
+static ssize_t list_names(fuse_req_t req, struct nsm_thread *thread, fuse_ino_t node, char *buffer,
+                          size_t room)
+{
+        cleanup_fd int fd = -1;
+
+        int r = hold(nsm_view_of(req), node, &fd);
+        if (r == 0 && lists_trusted(req))
+                r = raise_for(thread, KIND_ADMIN);
+        if (r < 0)
+                return r == -EXDEV ? 0 : r;
+        ssize_t n = listxattr(nsm_fd_path(fd).text, buffer, room);
+        r = -errno;
+        nsm_thread_lower(thread, CAP_SYS_ADMIN);
+        return n < 0 ? r : n;
 }
 
 void nsm_op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 {
-        struct nsm_view *view = nsm_view_of(req);
-        struct nsm_thread *thread = nsm_thread_get(view);
+        struct nsm_thread *thread = nsm_thread_get(nsm_view_of(req));
         size_t room = size > NSM_XATTR_BYTES_MAX ? NSM_XATTR_BYTES_MAX : size;
         char *buffer = thread && room ? nsm_thread_buffer(thread, room) : NULL;
-        cleanup_fd int fd = -1;
 
-        ssize_t n = room && !buffer ? -ENOMEM : hold(view, node, &fd);
-        if (n == 0) {
-                n = listxattr(nsm_fd_path(fd).text, buffer, room);
-                if (n < 0)
-                        n = -errno;
-        } else if (n == -EXDEV) {
-                n = 0;
-        }
-        reply_value(req, n, buffer, size);
+        if (!thread || (room && !buffer))
+                nsm_reply(req, -ENOMEM);
+        else
+                reply_value(req, list_names(req, thread, node, buffer, room), buffer, size);
 }
 
 static int set_value(fuse_req_t req, fuse_ino_t node, const char *name, const char *value,
@@ -122,8 +171,11 @@ static int set_value(fuse_req_t req, fuse_ino_t node, const char *name, const ch
         int r = n < 0 ? (int)n : hold(view, node, &fd);
         if (r == 0 && kind == KIND_ACL)
                 r = nsm_set_ids_prepare_acl(thread, fd, nsm_extras_of(req).kill_set_gid);
+        if (r == 0)
+                r = raise_for(thread, kind);
         if (r == 0 && setxattr(nsm_fd_path(fd).text, name, copy, (size_t)n, flags) < 0)
                 r = -errno;
+        nsm_thread_lower(thread, CAP_SYS_ADMIN);
         return r;
 }
 
@@ -133,13 +185,25 @@ void nsm_op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const ch
         nsm_reply(req, set_value(req, node, name, value, size, flags));
 }
 
-void nsm_op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
+static int remove_value(struct nsm_view *view, fuse_ino_t node, const char *name)
 {
-        struct nsm_view *view = nsm_view_of(req);
+        struct nsm_thread *thread = nsm_thread_get(view);
         cleanup_fd int fd = -1;
 
-        int r = view->config.read_only ? -EROFS : hold(view, node, &fd);
+        if (!thread)
+                return -errno;
+        if (view->config.read_only)
+                return -EROFS;
+        int r = hold(view, node, &fd);
+        if (r == 0)
+                r = raise_for(thread, kind_of(name));
         if (r == 0 && removexattr(nsm_fd_path(fd).text, name) < 0)
                 r = -errno;
-        nsm_reply(req, r);
+        nsm_thread_lower(thread, CAP_SYS_ADMIN);
+        return r;
+}
+
+void nsm_op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
+{
+        nsm_reply(req, remove_value(nsm_view_of(req), node, name));
 }

@@ -146,13 +146,6 @@ static int prepare(struct nsm_view *view, uint64_t parent, const char *name, mod
         return r;
 }
 
-static bool may_make(const struct nsm_view *view, const struct nsm_make *make)
-{
-        if (S_ISCHR(make->mode) && make->rdev == 0)
-                return true; /* a whiteout of overlayfs, which opens nothing */
-        return view->config.devices || !(S_ISCHR(make->mode) || S_ISBLK(make->mode));
-}
-
 int nsm_entry_make(struct nsm_view *view, uint64_t parent, const char *name,
                    const struct nsm_make *make, const struct nsm_caller *caller,
                    struct nsm_entry *ret)
@@ -162,8 +155,6 @@ int nsm_entry_make(struct nsm_view *view, uint64_t parent, const char *name,
         int r = prepare(view, parent, name, make->mode, caller, &dir);
         if (r < 0)
                 return r;
-        if (!may_make(view, make))
-                return -EPERM;
         if (S_ISDIR(make->mode))
                 r = mkdirat(dir.fd, name, make->mode & ~S_IFMT);
         else if (S_ISLNK(make->mode))

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +12,6 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/sys.h"
 #include "fs/view/view.h"
-
-#define FSETID_BIT ((uint64_t)1 << CAP_FSETID)
 
 void nsm_thread_free(void *thread)
 {
@@ -44,10 +41,10 @@ struct nsm_thread *nsm_thread_get(struct nsm_view *view)
         t->group = NSM_ID_INVALID;
         int r = nsm_sys_set_groups(0, NULL);
         if (r == 0)
-                r = nsm_sys_get_capabilities(&t->caps);
+                r = nsm_sys_get_capabilities(&t->permitted);
         if (r == 0) {
-                t->fsetid = true;
-                r = nsm_thread_keep_set_ids(t, false);
+                t->effective = t->permitted & ~NSM_CAPS_HELD_BACK;
+                r = nsm_sys_set_capabilities(t->effective, t->permitted);
         }
         if (r == 0)
                 r = -pthread_setspecific(view->thread_key, t);
@@ -86,15 +83,33 @@ void nsm_thread_set_umask(struct nsm_thread *thread, mode_t mask)
         thread->umask = mask;
 }
 
+static int set_effective(struct nsm_thread *thread, uint64_t effective)
+{
+        if (thread->effective == effective)
+                return 0;
+        int r = nsm_sys_set_capabilities(effective, thread->permitted);
+        if (r == 0)
+                thread->effective = effective;
+        return r;
+}
+
+int nsm_thread_raise(struct nsm_thread *thread, int cap)
+{
+        return set_effective(thread, thread->effective |
+                                     (thread->permitted & (uint64_t)1 << cap));
+}
+
+void nsm_thread_lower(struct nsm_thread *thread, int cap)
+{
+        set_effective(thread, thread->effective & ~((uint64_t)1 << cap));
+}
+
 int nsm_thread_keep_set_ids(struct nsm_thread *thread, bool keep)
 {
-        if (thread->fsetid == keep)
-                return 0;
-        uint64_t effective = keep ? thread->caps : thread->caps & ~FSETID_BIT;
-        int r = nsm_sys_set_capabilities(effective, thread->caps);
-        if (r == 0)
-                thread->fsetid = keep;
-        return r;
+        if (keep)
+                return nsm_thread_raise(thread, CAP_FSETID);
+        nsm_thread_lower(thread, CAP_FSETID);
+        return 0;
 }
 
 char *nsm_thread_buffer(struct nsm_thread *thread, size_t size)

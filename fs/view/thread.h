@@ -8,6 +8,7 @@
 #ifndef NSM_VIEW_THREAD_H
 #define NSM_VIEW_THREAD_H
 
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,11 +21,20 @@ struct nsm_thread {
         gid_t gid;
         gid_t group; /* the one supplementary group; NSM_ID_INVALID: none */
         mode_t umask;
-        bool fsetid;       /* whether CAP_FSETID is in the effective set */
-        uint64_t caps;     /* permitted; what is effective but for CAP_FSETID */
-        char *buffer;      /* owned, see nsm_thread_buffer() */
+        uint64_t permitted; /* capabilities, as bits */
+        uint64_t effective;
+        char *buffer; /* owned, see nsm_thread_buffer() */
         size_t buffer_size;
 };
+
+/*
+ * Capabilities that are effective only around the calls that they are for, when
+ * the kernel has found that the caller has them (or has decided about set-id
+ * bits). What else a thread is permitted is always effective.
+ */
+#define NSM_CAPS_HELD_BACK                                                      \
+        ((uint64_t)1 << CAP_FSETID | (uint64_t)1 << CAP_LINUX_IMMUTABLE |       \
+         (uint64_t)1 << CAP_SYS_ADMIN)
 
 /* Decimal text of a descriptor: its path in the thread's working directory. */
 struct nsm_fd_path {
@@ -51,6 +61,13 @@ void nsm_thread_set_umask(struct nsm_thread *thread, mode_t mask);
  * that the storage strips them; on where the kernel has decided already. 0 or -errno.
  */
 int nsm_thread_keep_set_ids(struct nsm_thread *thread, bool keep);
+
+/*
+ * Makes one of NSM_CAPS_HELD_BACK (CAP_*) effective until nsm_thread_lower().
+ * Where it is not permitted nothing happens, and the storage will refuse. 0 or -errno.
+ */
+int nsm_thread_raise(struct nsm_thread *thread, int cap);
+void nsm_thread_lower(struct nsm_thread *thread, int cap);
 
 /* Room for @size bytes, the thread's until its next call. NULL: no memory. */
 char *nsm_thread_buffer(struct nsm_thread *thread, size_t size);

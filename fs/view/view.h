@@ -39,7 +39,7 @@ struct nsm_view_config {
         enum nsm_coherence coherence;
         bool read_only;
         uint32_t inodes; /* that the kernel may hold; 0: as many as the table can */
-        bool devices; /* device nodes may be made, by whom the kernel lets */
+        bool devices; /* device nodes may be opened: its mounts are not nodev */
 };
 
 struct nsm_view {

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
 #include <termios.h>
@@ -365,6 +366,13 @@ static int climb(const struct fence *fence)
         return here.st_ino == above.st_ino && here.st_dev == above.st_dev ? EXDEV : 0;
 }
 
+static int make_and_open_device(const struct fence *fence)
+{
+        if (mknodat(fence->root_fd, "null", S_IFCHR | 0666, makedev(1, 3)) < 0)
+                return 99;
+        return open_at(fence->root_fd, "null", O_RDWR);
+}
+
 static int use_standard_input(const struct fence *fence)
 {
         return read(STDIN_FILENO, text, 1) < 0 ? errno : 0;
@@ -385,6 +393,7 @@ Test(fence, ways_out_of_the_volume)
                 { "map_files", open_library, ENOENT },
                 { "mem", open_memory, ENOENT },
                 { "..", climb, EXDEV },
+                { "a device of its own making", make_and_open_device, EACCES },
                 { "standard input", use_standard_input, EBADF },
                 { "standard output", change_standard_output, EBADF },
         };

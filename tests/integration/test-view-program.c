@@ -182,8 +182,13 @@ Test(view_program, it_is_confined)
 
         cr_assert(strstr(out, "NoNewPrivs:\t1"), "%s", out);
         cr_assert(strstr(out, "CapBnd:\t0000000000000000"), "%s", out);
-        /* CHOWN DAC_OVERRIDE FOWNER FSETID SETGID SETUID SETFCAP, and not one more. */
-        cr_assert(strstr(out, "CapPrm:\t00000000800000db"), "%s", out);
+        /*
+         * CHOWN DAC_OVERRIDE FOWNER FSETID SETGID SETUID SETFCAP, LINUX_IMMUTABLE MKNOD
+         * SYS_ADMIN, and not one more.
+         */
+        cr_assert(strstr(out, "CapPrm:\t00000000882002db"), "%s", out);
+        cr_assert(strstr(out, "CapEff:\t00000000880000cb"), "%s", out);
+        cr_assert(strstr(out, "Seccomp:\t2"), "%s", out);
         cr_assert(strstr(out, "own mnt\nown net\nown ipc\nown uts\nown cgroup\nown pid\n"), "%s",
                   out);
         cr_assert(strstr(out, " / nosuid") || strstr(out, "/ rw,nosuid,nodev"), "%s", out);
@@ -199,5 +204,5 @@ Test(view_program, a_read_only_worker_has_less)
         const char *out = nsm_world_must(
                 k.w, "cat /proc/$(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:\")/status", k.base);
 
-        cr_assert(strstr(out, "CapPrm:\t00000000000000c2"), "%s", out);
+        cr_assert(strstr(out, "CapPrm:\t00000000002000c2"), "%s", out);
 }
