@@ -36,13 +36,18 @@ static ssize_t write_init_reply(struct nsm_transport *t, int fd, const struct io
 
 static ssize_t write_reply(int fd, struct iovec *iov, int count, void *userdata)
 {
-        struct nsm_transport *t = ((struct nsm_fs *)userdata)->transport;
+        struct nsm_fs *fs = userdata;
+        struct nsm_transport *t = fs->transport;
         const struct fuse_out_header *header = iov[0].iov_base;
 
-        if (header->unique && header->unique == t->init_unique && !header->error && count == 2 &&
-            iov[1].iov_len <= sizeof(struct fuse_init_out))
-                return write_init_reply(t, fd, iov);
-        return writev(fd, iov, count);
+        if (!header->unique || header->unique != t->init_unique || header->error)
+                return writev(fd, iov, count);
+        ssize_t n = count == 2 && iov[1].iov_len <= sizeof(struct fuse_init_out)
+                            ? write_init_reply(t, fd, iov) : writev(fd, iov, count);
+        /* Not before: until then the kernel does not know that the view can be id-mapped. */
+        if (n >= 0 && fs->on_ready)
+                fs->on_ready(fs->on_ready_arg);
+        return n;
 }
 
 int nsm_transport_open(struct nsm_transport *ret, struct nsm_fs *fs, int fuse_fd,

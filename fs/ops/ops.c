@@ -177,8 +177,6 @@ static void init(void *userdata, struct fuse_conn_info *conn)
         conn->max_readahead = NSM_REQUEST_BYTES_MAX;
         conn->max_background = NSM_REQUESTS_BACKGROUND_MAX;
         conn->time_gran = 1;
-        if (fs->on_ready)
-                fs->on_ready(fs->on_ready_arg);
 }
 
 void nsm_ops_fill(struct fuse_lowlevel_ops *ret, const struct nsm_policy *policy)
