@@ -119,6 +119,9 @@ static int wait_for_child(pid_t pid)
         while (waitpid(pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return EXIT_FAILURE;
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+                fputs("nsmountfs: the view's process was killed by its filter of system calls\n",
+                      stderr);
         return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }
 

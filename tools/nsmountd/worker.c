@@ -276,6 +276,8 @@ void worker_reap(struct worker *worker, char *text, size_t size)
                 snprintf(text, size, "ended");
         else if (info.si_code == CLD_EXITED)
                 snprintf(text, size, "exit status %d", info.si_status);
+        else if (info.si_status == SIGSYS)
+                snprintf(text, size, "killed by its filter of system calls");
         else
                 snprintf(text, size, "signal %d", info.si_status);
 }
