@@ -51,9 +51,11 @@ int nsm_set_ids_prepare(fuse_req_t req, struct nsm_thread *thread, fuse_ino_t no
                 return nsm_thread_keep_set_ids(thread, true);
         if (fstat(fd, &st) < 0)
                 return -errno;
-        bool said = (st.st_mode & (S_ISUID | S_ISGID)) && take_said(req, node);
-        int r = nsm_thread_keep_set_ids(thread, what == NSM_SET_IDS_AS_SAID && !said);
-        if (r < 0)
+        bool bits = st.st_mode & (S_ISUID | S_ISGID);
+        bool said = bits && take_said(req, node);
+        int r = bits || what == NSM_SET_IDS_GO
+                ? nsm_thread_keep_set_ids(thread, what == NSM_SET_IDS_AS_SAID && !said) : 0;
+        if (r < 0 || !bits)
                 return r;
         return said ? become_stranger(thread, &st)
                     : nsm_thread_become(thread, st.st_uid, st.st_gid);
