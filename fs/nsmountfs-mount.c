@@ -30,7 +30,8 @@ static int open_source(const char *path, int *ret, struct nsm_error *err)
         return 0;
 }
 
-static int clone_source(const struct nsm_options *options, int *ret, struct nsm_error *err)
+static int clone_source(const struct nsm_options *options, int *ret_dir, int *ret,
+                        struct nsm_error *err)
 {
         cleanup_fd int dir = -1;
         struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
@@ -51,6 +52,7 @@ static int clone_source(const struct nsm_options *options, int *ret, struct nsm_
         if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
                 return nsm_error_set(err, -errno, "source %s cannot be mounted: %m",
                                      options->source);
+        *ret_dir = nsm_take_fd(&dir);
         *ret = nsm_take_fd(&tree);
         return 0;
 }
@@ -103,7 +105,7 @@ int nsm_mount_prepare(const struct nsm_options *options, struct nsm_mount *ret,
 {
         struct nsm_mount mount = NSM_MOUNT_INIT;
 
-        int r = clone_source(options, &mount.source_fd, err);
+        int r = clone_source(options, &mount.dir_fd, &mount.source_fd, err);
         if (r == 0) {
                 mount.mountpoint_fd = open(options->mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
                 if (mount.mountpoint_fd < 0)
@@ -131,6 +133,7 @@ int nsm_mount_attach(const struct nsm_options *options, struct nsm_mount *mount,
 
 void nsm_mount_close(struct nsm_mount *mount)
 {
+        nsm_close_fd(mount->dir_fd);
         nsm_close_fd(mount->source_fd);
         nsm_close_fd(mount->fuse_fd);
         nsm_close_fd(mount->view_fd);

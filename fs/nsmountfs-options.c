@@ -194,6 +194,8 @@ static int take_argument(const char *arg, struct nsm_options *options, struct ns
                 options->version = true;
         else if (strcmp(arg, "--worker") == 0)
                 options->worker = true;
+        else if (strcmp(arg, "--watch") == 0)
+                options->watch = true;
         else if (strcmp(arg, "-n") == 0 || strcmp(arg, "-s") == 0 || strcmp(arg, "-v") == 0)
                 return 0; /* mount(8) passes these on */
         else if (arg[0] == '-' && arg[1])
@@ -210,7 +212,7 @@ static int take_argument(const char *arg, struct nsm_options *options, struct ns
 
 static int check(const struct nsm_options *options, struct nsm_error *err)
 {
-        if (options->help || options->version)
+        if (options->help || options->version || options->watch)
                 return 0;
         if (options->worker && options->source)
                 return nsm_error_set(err, -EINVAL, "a worker is given descriptors, not '%s'",

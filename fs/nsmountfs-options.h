@@ -17,6 +17,7 @@ struct nsm_options {
         bool atime;          /* an option about access times was given */
         bool remount;        /* change the view that is mounted at mountpoint */
         bool worker;
+        bool watch; /* a watcher (fs/watch/watch.h), and nothing else */
         bool foreground;
         bool help;
         bool version;

@@ -15,6 +15,7 @@
 #include "fs/base/log.h"
 #include "fs/nsmountfs-forgetting.h"
 #include "fs/nsmountfs-transport.h"
+#include "fs/ops/changes.h"
 #include "fs/view/thread.h"
 
 #define STACK_SIZE ((size_t)256 << 10)
@@ -290,6 +291,9 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         if (r < 0)
                 return r;
         nsm_forgetting_init(&forgetting, view, fuse_session_fd(s.transport.fuse));
+        if (view->config.coherence == NSM_COHERENCE_SHARED &&
+            nsm_changes_start(&s.fs, s.transport.fuse, start->changes_fd, &s.fs.changes) < 0)
+                nsm_log(LOG_WARNING, "changes by others are seen by timeouts alone");
         pthread_mutex_lock(&s.lock);
         r = start_thread(&s);
         pthread_mutex_unlock(&s.lock);
@@ -308,6 +312,8 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
                 errno = -s.result;
                 return nsm_error_set(err, s.result, "the connection broke: %m");
         }
+        if (s.fs.changes)
+                exit(EXIT_SUCCESS); /* and its thread with it */
         nsm_transport_close(&s.transport);
         nsm_locks_free(s.fs.locks);
         return 0;

@@ -9,6 +9,7 @@
 /* What is done at the moment when INIT has been answered. */
 struct nsm_session_start {
         int ready_fd;    /* one byte is written to it, then it is closed; -1: none */
+        int changes_fd;  /* the pipe of fs/worker.h; -1: none */
         bool background; /* standard error says nothing from then on */
 };
 

@@ -23,6 +23,8 @@
 #include "fs/nsmountfs-options.h"
 #include "fs/nsmountfs-remount.h"
 #include "fs/nsmountfs-session.h"
+#include "fs/nsmountfs-watching.h"
+#include "fs/watch/watch.h"
 #include "fs/worker.h"
 
 #define EXIT_USAGE 2
@@ -82,7 +84,7 @@ static int serve(struct nsm_options *options, int fuse_fd, int source_fd, int st
 
 static int run_worker(struct nsm_options *options, struct nsm_error *err)
 {
-        struct nsm_session_start start = { .ready_fd = -1 };
+        struct nsm_session_start start = { .ready_fd = -1, .changes_fd = NSM_WORKER_FD_CHANGES };
 
         for (int fd = NSM_WORKER_FD_FUSE; fd <= NSM_WORKER_FD_STATE; fd++)
                 if (fcntl(fd, F_GETFD) < 0)
@@ -94,20 +96,25 @@ static int run_worker(struct nsm_options *options, struct nsm_error *err)
                                      "is nsmountd that starts it");
         if (close_range(NSM_WORKER_FD_LAST + 1, ~0U, 0) < 0)
                 return nsm_error_set(err, -errno, "close_range: %m");
+        if (fcntl(start.changes_fd, F_GETFD) < 0)
+                start.changes_fd = -1;
         return serve(options, NSM_WORKER_FD_FUSE, NSM_WORKER_FD_SOURCE, NSM_WORKER_FD_STATE,
                      &start, err);
 }
 
 /* The child of a view that stands alone. Does not return. */
-static void run_child(struct nsm_options *options, struct nsm_mount *mount, int ready_fd)
+static void run_child(struct nsm_options *options, struct nsm_mount *mount, int ready_fd,
+                      int changes_fd)
 {
         struct nsm_error err = { 0 };
         struct nsm_session_start start = { .ready_fd = ready_fd,
+                                           .changes_fd = changes_fd,
                                            .background = !options->foreground };
 
         setsid();
         nsm_close_fd(nsm_take_fd(&mount->view_fd));
         nsm_close_fd(nsm_take_fd(&mount->mountpoint_fd));
+        nsm_close_fd(nsm_take_fd(&mount->dir_fd));
         int r = serve(options, mount->fuse_fd, mount->source_fd, -1, &start, &err);
         _exit(r < 0 ? complain(&err, EXIT_FAILURE) : EXIT_SUCCESS);
 }
@@ -150,6 +157,8 @@ static int run_standalone(struct nsm_options *options, struct nsm_error *err)
 {
         struct nsm_mount mount = NSM_MOUNT_INIT;
         cleanup_fd int pidfd = -1;
+        cleanup_fd int changes = -1;
+        cleanup_fd int tell_changes = -1;
         int ready[2];
         char byte;
 
@@ -163,6 +172,8 @@ static int run_standalone(struct nsm_options *options, struct nsm_error *err)
                 return r;
         if (pipe2(ready, O_CLOEXEC) < 0)
                 return nsm_error_set(err, -errno, "pipe: %m");
+        if (options->view.coherence == NSM_COHERENCE_SHARED)
+                nsm_watching_open(&changes, &tell_changes);
         pid_t pid = nsm_sys_fork(CLONE_NEWPID, &pidfd);
         if (pid < 0) {
                 errno = -pid;
@@ -170,13 +181,17 @@ static int run_standalone(struct nsm_options *options, struct nsm_error *err)
         }
         if (pid == 0) {
                 close(ready[0]);
-                run_child(options, &mount, ready[1]);
+                nsm_close_fd(nsm_take_fd(&tell_changes));
+                run_child(options, &mount, ready[1], changes);
         }
         close(ready[1]);
+        nsm_close_fd(nsm_take_fd(&changes)); /* or the watcher would take us for its reader */
         nsm_close_fd(nsm_take_fd(&mount.fuse_fd));
         nsm_close_fd(nsm_take_fd(&mount.source_fd));
         if (read(ready[0], &byte, 1) != 1)
                 return wait_for_child(pid) ? EXIT_FAILURE : EXIT_SUCCESS;
+        if (tell_changes >= 0)
+                nsm_watching_start(mount.dir_fd, tell_changes, pid);
         r = nsm_mount_attach(options, &mount, err);
         nsm_mount_close(&mount);
         if (r < 0) {
@@ -201,6 +216,8 @@ int main(int argc, char **argv)
                 puts("nsmountfs " NSM_VERSION);
                 return EXIT_SUCCESS;
         }
+        if (options.watch)
+                return nsm_watch_main(NSM_WATCH_FD_SOCKET);
         int r = options.worker ? run_worker(&options, &err) :
                 options.remount ? nsm_remount(&options, &err) : run_standalone(&options, &err);
         nsm_options_clear(&options);

@@ -33,8 +33,41 @@
  * the next supervisor finds it here (pidfd_getfd(2)). May be absent.
  */
 #define NSM_WORKER_FD_MOUNT 6
+/*
+ * A pipe of struct nsm_worker_change, O_NONBLOCK: what others change on the
+ * storage of a view with coherence=shared. May be absent. The worker has it open
+ * for reading and writing, so that it has no end when nobody watches. Whoever
+ * watches writes whole records, at most PIPE_BUF bytes at once, and drops what
+ * the pipe has no room for: events make a change seen sooner, timeouts make it
+ * seen in any case. The next supervisor takes the pipe back with pidfd_getfd(2)
+ * and opens its writing end anew by its name in /proc/self/fd.
+ */
+#define NSM_WORKER_FD_CHANGES 7
 /* The last of the fixed descriptors. */
-#define NSM_WORKER_FD_LAST 6
+#define NSM_WORKER_FD_LAST 7
+
+/* What a change is about. */
+#define NSM_CHANGE_NAME 1u /* @name in @dir came, went, or leads elsewhere */
+#define NSM_CHANGE_HERE 2u /* the inode has been moved to this name */
+#define NSM_CHANGE_ATTR 4u /* attributes of the inode */
+#define NSM_CHANGE_DATA 8u /* its content, and so its attributes */
+
+/*
+ * One change within the worker's own volume, made by somebody else. An inode is
+ * told by number and birth time (nanoseconds, 0: unknown), as statx(2) has them.
+ */
+struct nsm_worker_change {
+        uint16_t size; /* of the record, its name and padding included: a multiple of 8 */
+        uint16_t what; /* NSM_CHANGE_* */
+        uint16_t type; /* S_IFMT part of the inode's mode; 0: nothing is known of an inode */
+        uint16_t name_len; /* 0 unless NSM_CHANGE_NAME */
+        uint64_t dir_ino, dir_birth;
+        uint64_t ino, birth;
+        char name[]; /* NUL-terminated */
+};
+
+/* Of a record with the longest name. */
+#define NSM_WORKER_CHANGE_MAX (sizeof(struct nsm_worker_change) + 256)
 
 #define NSM_WORKER_STATS_MAGIC 0x6e736d77u /* "nsmw" */
 #define NSM_WORKER_STATS_VERSION 1u
@@ -61,6 +94,7 @@ struct nsm_worker_stats {
         _Atomic uint64_t descriptors_peak;
         _Atomic uint64_t inodes;      /* records in use */
         _Atomic uint64_t table_bytes; /* memory of records, names and hash */
+        _Atomic uint64_t changes;     /* by others, of which the kernel has been told */
 };
 
 #endif

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fs/ops/changes.h"
 #include "fs/ops/set-ids.h"
 #include "fs/view/resolve.h"
 
@@ -28,9 +29,10 @@ static ssize_t read_fully(int fd, char *buffer, size_t size, off_t off)
 void nsm_op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
                  struct fuse_file_info *fi)
 {
-        struct nsm_view *view = nsm_view_of(req);
-        struct nsm_thread *thread = nsm_thread_get(view);
-        int fd = nsm_handle_fd(view, fi);
+        struct nsm_fs *fs = nsm_fs_of(req);
+        struct nsm_thread *thread = nsm_thread_get(fs->view);
+        uint64_t handle = fi->fh;
+        int fd = nsm_handle_fd(fs->view, fi);
         char *buffer = thread && size <= NSM_REQUEST_BYTES_MAX ? nsm_thread_buffer(thread, size)
                                                                : NULL;
 
@@ -43,6 +45,7 @@ void nsm_op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
                 nsm_reply(req, (int)n);
         else
                 fuse_reply_buf(req, buffer, (size_t)n);
+        nsm_changes_note_pages(fs->changes, handle);
 }
 
 /* All of it, or as much as went before an error. */
@@ -82,6 +85,7 @@ void nsm_op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size
                   struct fuse_file_info *fi)
 {
         struct nsm_fs *fs = nsm_fs_of(req);
+        uint64_t handle = fi->fh;
         int fd = prepare_change(req, node, fi, nsm_extras_of(req).kill_set_ids ? NSM_SET_IDS_GO
                                                                                : NSM_SET_IDS_STAY);
 
@@ -96,6 +100,7 @@ void nsm_op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size
                 nsm_reply(req, (int)n);
         else
                 fuse_reply_write(req, (size_t)n);
+        nsm_changes_note_pages(fs->changes, handle);
 }
 
 void nsm_op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t off, off_t len,

@@ -35,6 +35,7 @@ struct nsm_fs {
         struct nsm_locks *locks; /* owned by the fs; NULL unless they are forwarded */
         _Atomic unsigned lock_waiters; /* threads that wait for a lock */
         struct nsm_policy policy;
+        struct nsm_changes *changes; /* of a shared view, or NULL (changes.h) */
         void (*on_ready)(void *arg); /* called once INIT has been answered */
         void *on_ready_arg;
         struct nsm_transport *transport; /* borrowed: for its own use, not for operations */

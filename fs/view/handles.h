@@ -15,6 +15,7 @@ struct nsm_handle {
         uint32_t node; /* record; 0: the handle is free */
         uint32_t next_free;
         bool root;       /* the root directory, whose '..' is itself */
+        bool pages;      /* the kernel has pages that were read or written through it */
         int64_t dir_pos; /* where a directory's next entry comes from; -1 unknown */
 };
 

@@ -14,6 +14,7 @@ struct visit {
         int (*at_fd)(int fd, bool is_dir, struct visit *visit);
         struct nsm_identity want;
         int flags;
+        bool opens; /* its content */
         int fd;
         struct statx stx;
 };
@@ -89,6 +90,18 @@ static int visit_open(struct nsm_view *view, uint64_t node, struct visit *visit,
         return 0;
 }
 
+/*
+ * What somebody has open goes on, whatever others have done to its names. But
+ * to open it once more is to ask for what the name leads to now.
+ */
+static int visit_handle(struct nsm_view *view, uint64_t node, struct visit *visit)
+{
+        cleanup_fd int fd = -1;
+
+        int r = visit->opens ? -ESTALE : nsm_resolve_open_handle(view, node, &fd);
+        return r < 0 ? r : visit->at_fd(fd, S_ISDIR(visit->want.type), visit);
+}
+
 static int visit(struct nsm_view *view, uint64_t node, struct visit *v)
 {
         bool done = false;
@@ -97,6 +110,8 @@ static int visit(struct nsm_view *view, uint64_t node, struct visit *v)
         if (r < 0 || done)
                 return r;
         r = visit_places(view, node, v, false);
+        if (r == -ESTALE)
+                r = visit_handle(view, node, v);
         if (r != -ESTALE)
                 return r;
         pthread_rwlock_wrlock(&view->changes);
@@ -165,7 +180,8 @@ static int open_fd(int known, bool is_dir, struct visit *v)
 int nsm_node_open(struct nsm_view *view, uint64_t node, int flags, int *ret_fd,
                   struct statx *ret_stx)
 {
-        struct visit v = { .at_place = open_place, .at_fd = open_fd, .flags = flags, .fd = -1 };
+        struct visit v = { .at_place = open_place, .at_fd = open_fd, .flags = flags,
+                           .opens = !(flags & O_PATH), .fd = -1 };
 
         int r = visit(view, node, &v);
         if (r < 0)

@@ -27,6 +27,9 @@ bool nsm_resolve_is_same(const struct nsm_view *view, const struct nsm_identity 
 bool nsm_resolve_open_already(struct nsm_view *view, uint64_t node, struct nsm_inode *inode,
                               struct nsm_dir *ret);
 
+/* A copy of a descriptor that a handle of this node has; the caller's. 0 or -ESTALE. */
+int nsm_resolve_open_handle(struct nsm_view *view, uint64_t node, int *ret);
+
 /* nsm_dir_get() without its second try. */
 int nsm_resolve_try_dir(struct nsm_view *view, uint64_t node, struct nsm_dir *ret);
 

@@ -205,10 +205,49 @@ int nsm_resolve_try_dir(struct nsm_view *view, uint64_t node, struct nsm_dir *re
         return 0;
 }
 
+int nsm_resolve_open_handle(struct nsm_view *view, uint64_t node, int *ret)
+{
+        int fd = -ESTALE;
+
+        pthread_mutex_lock(&view->lock);
+        const struct nsm_inode *inode = nsm_table_get(&view->table, node);
+        uint32_t left = inode ? inode->opens : 0;
+        for (uint32_t i = 0; left && fd < 0 && i < view->handles.top; i++) {
+                const struct nsm_handle *handle = nsm_handles_get(&view->handles, i);
+                if (!handle || handle->node != node || handle->fd < 0)
+                        continue;
+                fd = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
+                if (fd < 0)
+                        break;
+        }
+        pthread_mutex_unlock(&view->lock);
+        if (fd < 0)
+                return -ESTALE;
+        *ret = fd;
+        return 0;
+}
+
+/* A directory that somebody has open, wherever it is now. */
+static int dir_of_handle(struct nsm_view *view, uint64_t node, struct nsm_dir *ret)
+{
+        cleanup_fd int open_fd = -1;
+
+        int r = nsm_resolve_open_handle(view, node, &open_fd);
+        if (r < 0)
+                return r;
+        int fd = openat(open_fd, ".", OPEN_DIR);
+        if (fd < 0)
+                return -ESTALE;
+        keep_dir(view, (uint32_t)node, fd, ret);
+        return 0;
+}
+
 int nsm_dir_get(struct nsm_view *view, uint64_t node, struct nsm_dir *ret)
 {
         int r = nsm_resolve_try_dir(view, node, ret);
 
+        if (r == -ESTALE)
+                r = dir_of_handle(view, node, ret);
         if (r != -ESTALE)
                 return r;
         /* Perhaps a rename was seen half way: look again while there is none. */

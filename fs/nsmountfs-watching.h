@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The pipe and the watcher of a view (fs/watch/watch.h): what nsmountd does, for one alone. */
+#ifndef NSM_NSMOUNTFS_WATCHING_H
+#define NSM_NSMOUNTFS_WATCHING_H
+
+#include <sys/types.h>
+
+/*
+ * A pipe as fs/worker.h has it: *ret_worker goes to the worker, *ret_watcher to
+ * whoever watches. 0 or -errno.
+ */
+int nsm_watching_open(int *ret_worker, int *ret_watcher);
+
+/*
+ * Starts a watcher of the directory @source_fd for the view that the worker @pid
+ * serves, as long as it does. The descriptors stay the caller's. Where nobody
+ * can watch, the view learns by timeouts, and this is no error. 0 or -errno.
+ */
+int nsm_watching_start(int source_fd, int pipe_fd, pid_t pid);
+
+#endif
