@@ -29,6 +29,18 @@ static int open_directory(struct nsm_view *view, fuse_ino_t node, struct fuse_fi
         return r < 0 ? r : nsm_handle_open(view, node, &fd, false, fi);
 }
 
+/* Whether what the kernel has cached of its entries is still so: all but '..' it knows itself. */
+static bool keeps_entries(struct nsm_fs *fs, fuse_ino_t node)
+{
+        pthread_mutex_lock(&fs->view->lock);
+        struct nsm_inode *inode = nsm_table_get(&fs->view->table, node);
+        bool moved = inode && inode->moved;
+        if (moved)
+                inode->moved = false;
+        pthread_mutex_unlock(&fs->view->lock);
+        return fs->policy.keep_cache && !moved;
+}
+
 void nsm_op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
         struct nsm_fs *fs = nsm_fs_of(req);
@@ -38,7 +50,7 @@ void nsm_op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
                 nsm_reply(req, r);
                 return;
         }
-        fi->keep_cache = fs->policy.keep_cache;
+        fi->keep_cache = keeps_entries(fs, node);
         fi->cache_readdir = fs->policy.keep_cache;
         if (fuse_reply_open(req, fi) < 0)
                 nsm_handle_close(fs->view, fi);

@@ -78,6 +78,8 @@ static void follow(struct nsm_view *view, uint32_t node, uint64_t from, const ch
         if (!node)
                 return;
         nsm_table_add_link(&view->table, node, (uint32_t)to, new_name);
+        if (from != to)
+                nsm_table_get(&view->table, node)->moved = true;
         nsm_table_remove_link(&view->table, node, (uint32_t)from, old_name);
 }
 

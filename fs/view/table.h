@@ -48,6 +48,7 @@ struct nsm_inode {
         uint32_t stripper;   /* thread that may not keep set-id bits (ops/set-ids.h), or 0 */
         uint16_t type;       /* 0: the record is free */
         bool foreign : 1;
+        bool moved : 1; /* a directory whose '..' is another than the kernel has cached */
         bool used : 1; /* looked up again since room was last looked for */
         uint8_t n_links;
 };
