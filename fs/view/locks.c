@@ -89,7 +89,7 @@ struct nsm_lock_owner *nsm_locks_find(struct nsm_locks *locks, uint64_t node, ui
 /* For both kinds of lock where the view may write. */
 static int open_for_locks(struct nsm_locks *locks, uint64_t node, int *ret)
 {
-        int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+        int flags = O_NONBLOCK | O_NOCTTY; /* by a name it is never followed; pinned it must be */
         int r = -EROFS;
 
         if (!locks->view->config.read_only)
