@@ -58,9 +58,10 @@ static const struct limited {
         enum test test;
         uint64_t value;
 } limited[] = {
-        /* Inode flags and project ids. Nothing of a device, and nothing of a whole filesystem. */
+        /* Inode flags, project ids, generations. Nothing of a device, and nothing of a whole filesystem. */
         { "ioctl", 1, IS, FS_IOC_GETFLAGS },
         { "ioctl", 1, IS, FS_IOC_SETFLAGS },
+        { "ioctl", 1, IS, FS_IOC_GETVERSION },
         { "ioctl", 1, IS, FS_IOC_FSGETXATTR },
         { "ioctl", 1, IS, FS_IOC_FSSETXATTR },
         /* Not F_SETLEASE, F_NOTIFY, F_SETOWN, F_SETPIPE_SZ. */

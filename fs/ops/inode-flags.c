@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The four ioctls that read and set inode flags; every other one is refused. */
+/* The ioctls of inode flags and generations; every other one is refused. */
 #include <errno.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/types.h>
 
 #include "fs/ops/ops.h"
 #include "fs/view/thread.h"
@@ -33,28 +34,40 @@ static int change(struct nsm_view *view, int fd, unsigned cmd, const void *in, s
         return r;
 }
 
+/* How much a command reads; 0 for those that set, -ENOTTY for all others. */
+static ssize_t size_read(unsigned cmd)
+{
+        switch (cmd) {
+        case FS_IOC_GETFLAGS:
+        case FS_IOC_GETVERSION: /* both say long, and mean int */
+                return sizeof(unsigned);
+        case FS_IOC_FSGETXATTR:
+                return sizeof(struct fsxattr);
+        case FS_IOC_SETFLAGS:
+        case FS_IOC_FSSETXATTR:
+                return 0;
+        default:
+                return -ENOTTY;
+        }
+}
+
 void nsm_op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned cmd, void *arg,
                   struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_size,
                   size_t out_size)
 {
         struct nsm_view *view = nsm_view_of(req);
         int fd = nsm_handle_fd(view, fi);
+        ssize_t size = size_read(cmd);
         struct fsxattr out = { 0 };
-        int r = fd < 0 ? fd : 0;
+        int r = fd < 0 ? fd : size < 0 ? (int)size : 0;
 
-        if (r == 0 && (cmd == FS_IOC_SETFLAGS || cmd == FS_IOC_FSSETXATTR))
+        if (r == 0 && size == 0)
                 r = view->config.read_only ? -EROFS : change(view, fd, cmd, in, in_size);
-        else if (r == 0 && (cmd == FS_IOC_GETFLAGS || cmd == FS_IOC_FSGETXATTR))
-                r = ioctl(fd, cmd, &out) < 0 ? -errno : 0;
         else if (r == 0)
-                r = -ENOTTY;
+                r = ioctl(fd, cmd, &out) < 0 ? -errno : 0;
         if (r < 0) {
                 nsm_reply(req, r);
                 return;
         }
-        size_t size = cmd == FS_IOC_GETFLAGS ? sizeof(unsigned)
-                      : cmd == FS_IOC_FSGETXATTR ? sizeof out : 0;
-        if (size > out_size)
-                size = out_size;
-        fuse_reply_ioctl(req, 0, &out, size);
+        fuse_reply_ioctl(req, 0, &out, (size_t)size > out_size ? out_size : (size_t)size);
 }
