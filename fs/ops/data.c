@@ -2,12 +2,32 @@
 /* The content of files. What a write has taken, the storage has: nothing is kept here. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "fs/ops/changes.h"
 #include "fs/ops/set-ids.h"
 #include "fs/view/resolve.h"
+
+/*
+ * What O_DIRECT asks of offset and size; the kernel does the rest, and only it
+ * knows where in memory the caller's buffer lies. 0 or -EINVAL.
+ */
+static int check_direct(int fd, const struct fuse_file_info *fi, size_t size, off_t off)
+{
+#ifdef STATX_DIOALIGN
+        struct statx stx;
+
+        if ((fi->flags & O_DIRECT) &&
+            statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) == 0 &&
+            (stx.stx_mask & STATX_DIOALIGN) && stx.stx_dio_offset_align &&
+            (size | (size_t)off) % stx.stx_dio_offset_align)
+                return -EINVAL;
+#endif
+        return 0;
+}
 
 static ssize_t read_fully(int fd, char *buffer, size_t size, off_t off)
 {
@@ -40,7 +60,9 @@ void nsm_op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
                 nsm_reply(req, fd < 0 ? fd : -ENOMEM);
                 return;
         }
-        ssize_t n = read_fully(fd, buffer, size, off);
+        ssize_t n = check_direct(fd, fi, size, off);
+        if (n == 0)
+                n = read_fully(fd, buffer, size, off);
         if (n < 0)
                 nsm_reply(req, (int)n);
         else
@@ -63,6 +85,24 @@ static ssize_t write_fully(int fd, const char *data, size_t size, off_t off, int
                 done += (size_t)n;
         }
         return (ssize_t)done;
+}
+
+/*
+ * Pages that were changed through a mapping. That takes no capabilities away;
+ * write(2), by which the worker does it, would.
+ */
+static ssize_t write_pages(int fd, const char *data, size_t size, off_t off)
+{
+        static const char name[] = "security.capability";
+        char caps[NSM_FILE_CAPS_SIZE_MAX];
+        struct nsm_fd_path path = nsm_fd_path(fd);
+        ssize_t had = getxattr(path.text, name, caps, sizeof caps);
+        ssize_t n = write_fully(fd, data, size, off, 0);
+
+        if (n > 0 && had > 0 &&
+            setxattr(path.text, name, caps, (size_t)had, XATTR_CREATE) < 0 && errno != EEXIST)
+                return -errno;
+        return n;
 }
 
 /* Everything that may change a file's content: not read-only, and set-id bits as told. */
@@ -94,8 +134,11 @@ void nsm_op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size
                 return;
         }
         /* Where others append, too, the storage alone knows where the end is. */
-        bool append = (fi->flags & O_APPEND) && !fi->writepage && !fs->policy.keep_cache;
-        ssize_t n = write_fully(fd, data, size, off, append ? RWF_APPEND : 0);
+        bool append = (fi->flags & O_APPEND) && !fs->policy.keep_cache;
+        ssize_t n = fi->writepage ? 0 : check_direct(fd, fi, size, off);
+        if (n == 0)
+                n = fi->writepage ? write_pages(fd, data, size, off)
+                                  : write_fully(fd, data, size, off, append ? RWF_APPEND : 0);
         if (n < 0)
                 nsm_reply(req, (int)n);
         else
