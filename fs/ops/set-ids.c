@@ -42,6 +42,16 @@ static int become_stranger(struct nsm_thread *thread, const struct stat *st)
         return r < 0 ? r : nsm_thread_join(thread, NSM_ID_INVALID);
 }
 
+/*
+ * Whether S_ISGID without S_IXGRP goes, too, as for who is not in the group. It
+ * was said that something goes; where that may be S_ISUID alone, the caller is
+ * taken for the one of the owner, the group and the others whom the mode lets in.
+ */
+static bool is_stranger(const struct stat *st)
+{
+        return !(st->st_mode & S_ISUID) || (st->st_mode & S_IWOTH);
+}
+
 int nsm_set_ids_prepare(fuse_req_t req, struct nsm_thread *thread, fuse_ino_t node, int fd,
                         enum nsm_set_ids what)
 {
@@ -57,8 +67,8 @@ int nsm_set_ids_prepare(fuse_req_t req, struct nsm_thread *thread, fuse_ino_t no
                 ? nsm_thread_keep_set_ids(thread, what == NSM_SET_IDS_AS_SAID && !said) : 0;
         if (r < 0 || !bits)
                 return r;
-        return said ? become_stranger(thread, &st)
-                    : nsm_thread_become(thread, st.st_uid, st.st_gid);
+        return said && is_stranger(&st) ? become_stranger(thread, &st)
+                                        : nsm_thread_become(thread, st.st_uid, st.st_gid);
 }
 
 int nsm_set_ids_prepare_acl(struct nsm_thread *thread, int fd, bool kill_set_gid)

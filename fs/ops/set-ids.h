@@ -7,8 +7,9 @@
  * - A flag of writes and truncations: S_ISUID goes, and S_ISGID beside S_IXGRP.
  * - Before a write, fallocate or copy_file_range, a SETATTR that sets nothing:
  *   all of them go, also S_ISGID without S_IXGRP, for the caller is not in the
- *   group. chown(2) to nobody, which anybody may try, sends the same: so it is
- *   remembered until the same thread changes the content, and does nothing alone.
+ *   group; or only S_ISUID. chown(2) to nobody, which anybody may
+ *   try, sends the same: so it is remembered until the same thread changes the
+ *   content, and takes nothing away alone.
  */
 #ifndef NSM_OPS_SET_IDS_H
 #define NSM_OPS_SET_IDS_H
