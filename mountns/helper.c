@@ -145,6 +145,8 @@ int nsm_helper_finish(struct nsm_helper *h, struct nsm_result *ret, struct nsm_e
         waitid(P_PIDFD, (id_t)h->pidfd, &(siginfo_t){ 0 }, WEXITED | WNOHANG);
         read_journal(h);
         if (h->progress.has_result) {
+                /* Before it is known to be done, as someone may unmount it at once. */
+                nsm_progress_close(&h->progress);
                 r = h->progress.error.code;
                 /* The job's own reason must not read as "not over". */
                 if (h->progress.result.outcome != NSM_OUTCOME_DONE && (r == 0 || r == -EAGAIN))

@@ -126,17 +126,24 @@ static int check_directory(struct nsm_work *w, int parent, int dir, struct nsm_e
         return 0;
 }
 
-/* From now on whoever recovers knows which mount it is about. */
-static int tell_intent(struct nsm_work *w, struct nsm_record *record, struct nsm_error *err)
+/*
+ * From now on whoever recovers knows which mount it is about. With @mount, a
+ * descriptor of it or -1, the journal holds it, so that its id is nobody else's.
+ */
+static int tell_intent(struct nsm_work *w, struct nsm_record *record, int mount,
+                       struct nsm_error *err)
 {
-        int r;
+        int copy = mount < 0 ? -1 : fcntl(mount, F_DUPFD_CLOEXEC, 3), r;
 
         nsm_place_of_self(w->proc, &record->place);
         snprintf(record->text, sizeof record->text, "%s", w->request->directory);
-        r = nsm_record_send(w->journal, record, NULL, 0);
-        if (r < 0)
+        r = mount >= 0 && copy < 0 ? -errno :
+                                     nsm_record_send(w->journal, record, &copy, mount >= 0);
+        if (r < 0) {
+                nsm_close_fd(copy);
                 return nsm_error_set(err, r, "cannot report to the supervisor: %s", strerror(-r));
-        nsm_progress_apply(&w->progress, record, NULL, 0);
+        }
+        nsm_progress_apply(&w->progress, record, &copy, mount >= 0);
         return 0;
 }
 
@@ -151,7 +158,7 @@ static int intend(struct nsm_work *w, int clone, struct nsm_error *err)
         if (nsm_sys_unique_mount_id(clone, "", AT_EMPTY_PATH, &place->mount_id_unique) < 0)
                 place->mount_id_unique = 0;
         place->device = w->request->device;
-        return tell_intent(w, &record, err);
+        return tell_intent(w, &record, clone, err);
 }
 
 int nsm_mount_work(struct nsm_work *w, struct nsm_error *err)
@@ -251,7 +258,7 @@ int nsm_unmount_work(struct nsm_work *w, struct nsm_error *err)
         q->place.mount_id = (uint64_t)mnt_fs_get_id(mount);
         q->place.device = mnt_fs_get_devno(mount);
         record.place = q->place;
-        r = tell_intent(w, &record, err);
+        r = tell_intent(w, &record, -1, err);
         if (r == 0)
                 r = nsm_work_step(w, NSM_STEP_SCAN, err);
         if (r < 0)

@@ -19,14 +19,18 @@ void nsm_progress_init(struct nsm_progress *progress)
         progress->parent_fd = -1;
 }
 
+void nsm_progress_close(struct nsm_progress *progress)
+{
+        int *fds[] = { &progress->joiner_pidfd, &progress->graft_fd, &progress->root_fd,
+                       &progress->anchor_fd, &progress->group_fd, &progress->parent_fd };
+
+        for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+                nsm_close_fd(nsm_take_fd(fds[i]));
+}
+
 void nsm_progress_clear(struct nsm_progress *progress)
 {
-        nsm_close_fd(progress->joiner_pidfd);
-        nsm_close_fd(progress->graft_fd);
-        nsm_close_fd(progress->root_fd);
-        nsm_close_fd(progress->anchor_fd);
-        nsm_close_fd(progress->group_fd);
-        nsm_close_fd(progress->parent_fd);
+        nsm_progress_close(progress);
         nsm_result_clear(&progress->result);
         nsm_progress_init(progress);
 }

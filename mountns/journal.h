@@ -65,6 +65,9 @@ struct nsm_progress {
 void nsm_progress_init(struct nsm_progress *progress);
 void nsm_progress_clear(struct nsm_progress *progress);
 
+/* Lets go of all descriptors: nothing is to be undone any more. */
+void nsm_progress_close(struct nsm_progress *progress);
+
 /* Takes a record in; the descriptors change hands. */
 void nsm_progress_apply(struct nsm_progress *progress, const struct nsm_record *record, int *fds,
                         unsigned n_fds);

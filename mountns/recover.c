@@ -77,6 +77,8 @@ static int look_for_graft(struct nsm_work *w, bool *ret_complete, struct nsm_err
 {
         cleanup_table struct nsm_table table = { 0 };
         const struct nsm_target *t = w->request->target;
+        const struct nsm_place *place = &w->progress.result.place;
+        struct libmnt_fs *mount;
         char task[24] = "self";
         int r;
 
@@ -94,9 +96,12 @@ static int look_for_graft(struct nsm_work *w, bool *ret_complete, struct nsm_err
         if (t)
                 snprintf(task, sizeof task, "%d", t->pid);
         r = nsm_table_read(w->proc, task, &table, err);
-        if (r == 0)
-                *ret_complete = !nsm_table_find(&table, w->progress.result.place.mount_id);
-        return r;
+        if (r < 0)
+                return r;
+        /* When it is gone, the next mount that somebody makes may have its id. */
+        mount = nsm_table_find(&table, place->mount_id);
+        *ret_complete = !mount || mnt_fs_get_devno(mount) != place->device;
+        return 0;
 }
 
 int nsm_recover_work(struct nsm_work *w, bool *ret_complete, struct nsm_error *err)
