@@ -178,6 +178,31 @@ bool nsm_process_lives(pid_t pid)
         return state && state[1] && state[2] != 'Z' && state[2] != 'X';
 }
 
+struct sleeper {
+        pid_t pid;
+        long number;
+};
+
+static bool is_asleep(void *arg)
+{
+        const struct sleeper *s = arg;
+        char path[64], line[64];
+        cleanup_file FILE *f = NULL;
+        long number;
+
+        snprintf(path, sizeof(path), "/proc/%d/syscall", s->pid);
+        f = fopen(path, "re");
+        return f && fgets(line, sizeof(line), f) && sscanf(line, "%ld", &number) == 1 &&
+               number == s->number; /* else "running" */
+}
+
+bool nsm_process_wait_asleep(pid_t pid, long number, int limit_ms)
+{
+        struct sleeper s = { pid, number };
+
+        return nsm_wait_until(limit_ms, is_asleep, &s);
+}
+
 static bool is_gone(void *arg)
 {
         return !nsm_process_lives(*(pid_t *)arg);

@@ -244,4 +244,7 @@ bool nsm_process_lives(pid_t pid);
 /* Waits until it is gone; false when it still lived after @limit_ms. */
 bool nsm_process_wait_gone(pid_t pid, int limit_ms);
 
+/* Waits until it sleeps in the system call @number (SYS_fcntl); false as above. */
+bool nsm_process_wait_asleep(pid_t pid, long number, int limit_ms);
+
 #endif

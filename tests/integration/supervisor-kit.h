@@ -99,6 +99,12 @@ static inline bool kit_has_no_views(void *world)
         return kit_count(world, "views") == 0;
 }
 
+/* One view is left: others, which could be closed, have been. */
+static inline bool kit_has_one_view(void *world)
+{
+        return kit_count(world, "views") == 1;
+}
+
 /* A command that is refused: status 1 and one line with @words in it. */
 static inline void kit_refused(struct nsm_output *o, const char *words)
 {

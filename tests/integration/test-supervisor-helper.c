@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A helper that is stopped or killed at work, with its supervisor or without. */
 #include <poll.h>
+#include <sys/syscall.h>
 
 #include "tests/integration/supervisor-kit.h"
 
@@ -78,7 +79,7 @@ static struct met signal_helper(struct kit *k, int sig)
                 if (met.helper && kill(met.helper, sig) == 0 &&
                     (sig == SIGKILL || has_stopped(met.helper)))
                         return met;
-                nsm_process_wait(met.p, 10000);
+                nsm_process_wait(met.p, NSM_HARNESS_LIMIT_MS);
                 nsm_container_kill(met.c);
         }
         nsm_harness_die("the helper was never met");
@@ -89,7 +90,7 @@ Test(helper, killed_it_is_made_up_for)
         NSM_REQUIRE();
         cleanup_kit struct kit k = new_with_view();
         struct met met = signal_helper(&k, SIGKILL);
-        struct nsm_output *o = nsm_process_wait(met.p, 20000);
+        struct nsm_output *o = nsm_process_wait(met.p, NSM_HARNESS_LIMIT_MS);
 
         if (o->status != 0) {
                 cr_assert_eq(o->status, 1);
@@ -116,14 +117,14 @@ Test(helper, it_outlives_its_supervisor)
 
         nsm_world_end_supervisor(k.w, SIGKILL);
         next = nsm_world_spawn(k.w, "exec nsmountd 2>next.log");
-        cr_assert(nsm_wait_until(10000, waits_for_helper, k.w));
+        cr_assert(nsm_wait_until(NSM_HARNESS_LIMIT_MS, waits_for_helper, k.w));
         list = nsm_world_spawn(k.w, "exec nsmount list");
         cr_assert_eq(poll(&(struct pollfd){ .fd = list->status_fd, .events = POLLIN }, 1, 300), 0,
                      "a request waits, too");
         kill(met.helper, SIGCONT);
-        cr_assert_eq(nsm_process_wait(list, 20000)->status, 0);
-        kit_refused(nsm_process_wait(met.p, 10000), "ended before it answered");
-        cr_assert_eq(nsm_process_wait(next, 20000)->status, 0);
+        cr_assert_eq(nsm_process_wait(list, NSM_HARNESS_LIMIT_MS)->status, 0);
+        kit_refused(nsm_process_wait(met.p, NSM_HARNESS_LIMIT_MS), "ended before it answered");
+        cr_assert_eq(nsm_process_wait(next, NSM_HARNESS_LIMIT_MS)->status, 0);
         cr_assert_not_null(strstr(nsm_world_must(k.w, "cat next.log"), "waiting for helper"));
         if (kit_count(k.w, "grafts") == 1) {
                 cr_assert_str_eq(nsm_container_mountinfo(met.c), met.before);
@@ -145,8 +146,8 @@ Test(helper, a_slow_one_holds_up_its_own_container_alone)
         nsm_world_must(k.w, "nsmount attach acme --pid %d", other->pid);
         nsm_world_must(k.w, "nsmount list");
         kill(met.helper, SIGCONT);
-        cr_assert_eq(nsm_process_wait(met.p, 20000)->status, 0);
-        kit_refused(nsm_process_wait(second, 20000), "already attached");
+        cr_assert_eq(nsm_process_wait(met.p, NSM_HARNESS_LIMIT_MS)->status, 0);
+        kit_refused(nsm_process_wait(second, NSM_HARNESS_LIMIT_MS), "already attached");
 }
 
 /* Asked to end, the supervisor lets its helpers finish, and begins nothing more. */
@@ -158,11 +159,13 @@ Test(helper, a_stop_waits_for_it)
         struct nsm_process *second = nsm_world_spawn(k.w, "exec nsmount attach acme --pid %d",
                                                      met.c->pid);
 
-        usleep(200000);
+        /* It waits for an answer; whoever is answered now came behind it. */
+        cr_assert(nsm_process_wait_asleep(second->pid, SYS_recvmsg, NSM_HARNESS_LIMIT_MS));
+        nsm_world_must(k.w, "nsmount list && nsmount list");
         kill(k.w->supervisor, SIGTERM);
-        kit_refused(nsm_process_wait(second, 10000), "is being stopped");
+        kit_refused(nsm_process_wait(second, NSM_HARNESS_LIMIT_MS), "is being stopped");
         kill(met.helper, SIGCONT);
-        cr_assert_eq(nsm_process_wait(met.p, 20000)->status, 0);
-        cr_assert(nsm_process_wait_gone(k.w->supervisor, 10000));
+        cr_assert_eq(nsm_process_wait(met.p, NSM_HARNESS_LIMIT_MS)->status, 0);
+        cr_assert(nsm_process_wait_gone(k.w->supervisor, NSM_HARNESS_LIMIT_MS));
         cr_assert_str_eq(nsm_container_must(met.c, "cat /etc/hostname"), "acme\n");
 }

@@ -72,7 +72,7 @@ Test(many, tenants_at_once, .timeout = 280)
                       DESCRIPTORS_ONCE);
         for (int i = 0; i < TENANTS; i++)
                 nsm_container_kill(c[i]);
-        cr_assert(nsm_wait_until(30000, has_no_grafts, w));
-        cr_assert(nsm_wait_until(30000, kit_has_no_views, w));
+        cr_assert(nsm_wait_until(NSM_HARNESS_LIMIT_MS, has_no_grafts, w));
+        cr_assert(nsm_wait_until(NSM_HARNESS_LIMIT_MS, kit_has_no_views, w));
         cr_assert_leq(count_descriptors(w), before + DESCRIPTORS_ONCE);
 }

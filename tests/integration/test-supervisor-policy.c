@@ -70,19 +70,3 @@ Test(policy, set_id_programs_give_nothing_where_they_are_denied)
         cr_assert_str_eq(nsm_container_must(c, AS_USER "/mnt/who -u"), "1000\n");
         nsm_container_must(c, "grep ' /mnt ' /proc/self/mountinfo | grep -q nosuid,nodev");
 }
-
-Test(policy, mounts_below_a_source_are_named)
-{
-        NSM_REQUIRE();
-        cleanup_kit struct kit k = { 0 };
-        struct nsm_fake_container *c = attach(&k, "", "mkdir -p a 'b c' && for d in a 'b c'; do "
-                                              "mount -t tmpfs below \"$d\" && touch \"$d/x\"; done");
-        struct nsm_output *o;
-
-        o = nsm_world_run(k.w, "nsmount attach acme --pid %d --at /srv", c->pid);
-        cr_assert_eq(o->status, 0, "%s", o->err);
-        cr_assert(strstr(o->err, "/a is a mount of its own"), "%s", o->err);
-        cr_assert(strstr(o->err, "/b c is a mount of its own"), "%s", o->err);
-        cr_assert_str_eq(nsm_container_must(c, "cd /srv && echo a/* 'b c'/*"), "a/* b c/*\n");
-        nsm_world_must(k.w, "umount '%s/a' '%s/b c'", k.t->root, k.t->root);
-}

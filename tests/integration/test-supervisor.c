@@ -135,7 +135,7 @@ Test(begin, the_service_manager_is_told)
         cr_assert_str_eq(receive_notice(fd), "READY=1");
         kill(p->pid, SIGTERM);
         cr_assert_str_eq(receive_notice(fd), "STOPPING=1");
-        cr_assert_eq(nsm_process_wait(p, 10000)->status, 0);
+        cr_assert_eq(nsm_process_wait(p, NSM_HARNESS_LIMIT_MS)->status, 0);
         close(fd);
 }
 
@@ -257,16 +257,21 @@ Test(views, close_when_unused)
 {
         NSM_REQUIRE();
         cleanup_kit struct kit k = kit_new(0);
+        struct nsm_fake_tenant *beta = nsm_world_add_tenant(k.w, "beta");
         struct nsm_fake_container *c = nsm_tenant_add_container(k.t, NULL);
+        struct nsm_fake_container *unused = nsm_tenant_add_container(beta, NULL);
         pid_t worker;
 
-        nsm_world_must(k.w, "nsmount attach acme --pid %d", c->pid);
+        nsm_world_must(k.w, "nsmount reload && nsmount attach acme --pid %d", c->pid);
         worker = kit_view_pid(k.w, "acme/root");
-        usleep(600000);
+        /* When this one is closed, that could have been, too. */
+        nsm_world_must(k.w, "nsmount attach beta --pid %d", unused->pid);
+        nsm_container_kill(unused);
+        cr_assert(nsm_wait_until(NSM_HARNESS_LIMIT_MS, kit_has_one_view, k.w));
         cr_assert_eq(kit_view_pid(k.w, "acme/root"), worker, "it is in use");
         nsm_container_kill(c);
-        cr_assert(nsm_process_wait_gone(worker, 5000));
-        cr_assert(nsm_wait_until(5000, kit_has_no_views, k.w));
+        cr_assert(nsm_process_wait_gone(worker, NSM_HARNESS_LIMIT_MS));
+        cr_assert(nsm_wait_until(NSM_HARNESS_LIMIT_MS, kit_has_no_views, k.w));
         cr_assert_eq(kit_count(k.w, "grafts"), 0);
         nsm_world_must(k.w, "! ls run/records | grep -e view -e graft");
 }
@@ -278,13 +283,14 @@ Test(views, warn_of_mounts_below_the_source)
         struct nsm_fake_container *c = nsm_tenant_add_container(k.t, NULL);
         struct nsm_output *o;
 
-        nsm_world_must(k.w, "mkdir %s/other && mount -t tmpfs none %s/other && touch %s/other/x",
-                       k.t->root, k.t->root, k.t->root);
+        nsm_world_must(k.w, "cd %s && mkdir other 'one more' && mount -t tmpfs none other && "
+                       "mount -t tmpfs none 'one more' && touch other/x", k.t->root);
         o = nsm_world_run(k.w, "nsmount attach acme --pid %d", c->pid);
         cr_assert_eq(o->status, 0, "%s", o->err);
         cr_assert_not_null(strstr(o->err, "/other is a mount of its own"), "%s", o->err);
+        cr_assert_not_null(strstr(o->err, "/one more is a mount of its own"), "%s", o->err);
         cr_assert_str_eq(nsm_container_must(c, "ls /other"), "");
-        nsm_world_must(k.w, "umount %s/other", k.t->root);
+        nsm_world_must(k.w, "cd %s && umount other 'one more'", k.t->root);
 }
 
 /* As systemd leaves it: all mounts of the host shared. */
@@ -354,7 +360,7 @@ Test(requests, of_one_container_are_served_one_by_one)
         for (int i = 0; i < 8; i++)
                 p[i] = nsm_world_spawn(k.w, "exec nsmount attach acme --pid %d", c->pid);
         for (int i = 0; i < 8; i++) {
-                struct nsm_output *o = nsm_process_wait(p[i], 30000);
+                struct nsm_output *o = nsm_process_wait(p[i], NSM_HARNESS_LIMIT_MS);
 
                 if (o->status == 0)
                         done++;
@@ -380,7 +386,7 @@ Test(requests, detach_at_the_same_time)
         for (int i = 0; i < 4; i++)
                 p[i] = nsm_world_spawn(k.w, "exec nsmount detach acme --pid %d --at /mnt/", c->pid);
         for (int i = 0; i < 4; i++)
-                done += nsm_process_wait(p[i], 30000)->status == 0;
+                done += nsm_process_wait(p[i], NSM_HARNESS_LIMIT_MS)->status == 0;
         cr_assert_eq(done, 1);
         cr_assert_eq(kit_count(k.w, "grafts"), 1);
 }

@@ -149,145 +149,17 @@ Test(view_data, read_only_is_read_only)
         view_kit_free(&k);
 }
 
-/* ---- locks ---- */
-
-static int lock_file(int fd, int cmd, short type)
-{
-        struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_len = 10 };
-
-        return fcntl(fd, cmd, &lock);
-}
-
-static int lock_in_child(const char *path, int (*fn)(int fd))
-{
-        pid_t pid = fork();
-        int status = -1;
-
-        if (pid == 0) {
-                int fd = open(path, O_RDWR);
-                _exit(fd < 0 ? 99 : fn(fd));
-        }
-        waitpid(pid, &status, 0);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
-}
-
-static int is_locked(int fd)
-{
-        return lock_file(fd, F_SETLK, F_WRLCK) < 0 && (errno == EAGAIN || errno == EACCES);
-}
-
-static int is_flocked(int fd)
-{
-        return flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-}
-
-static void on_alarm(int sig)
-{
-}
-
-static int is_interrupted(int fd)
-{
-        struct sigaction sa = { .sa_handler = on_alarm };
-        struct itimerval in = { .it_value.tv_usec = 200000 };
-
-        sigaction(SIGALRM, &sa, NULL);
-        setitimer(ITIMER_REAL, &in, NULL);
-        return lock_file(fd, F_SETLKW, F_WRLCK) < 0 && errno == EINTR;
-}
-
-static int waits_for_lock(int fd)
-{
-        return lock_file(fd, F_SETLKW, F_WRLCK) == 0 ? 42 : 1;
-}
-
-static int use_locks(struct view_kit *k)
-{
-        int fd = open("f", O_RDWR);
-
-        CHECK(fd >= 0 && lock_file(fd, F_SETLK, F_WRLCK) == 0);
-        CHECK(lock_in_child("f", is_locked) == 1);
-        CHECK(lock_in_child("f", is_interrupted) == 1);
-        CHECK(lock_file(fd, F_SETLK, F_UNLCK) == 0 && lock_in_child("f", is_locked) == 0);
-        CHECK(lock_file(fd, F_SETLK, F_WRLCK) == 0);
-        pid_t pid = fork();
-        if (pid == 0)
-                _exit(waits_for_lock(open("f", O_RDWR)));
-        usleep(300000);
-        int status;
-        CHECK(waitpid(pid, &status, WNOHANG) == 0);
-        CHECK(close(fd) == 0); /* gives the lock back */
-        CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 42);
-        fd = open("f", O_RDWR | O_CLOEXEC);
-        CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0 && lock_in_child("f", is_flocked) == 1);
-        CHECK(flock(fd, LOCK_UN) == 0 && lock_in_child("f", is_flocked) == 0);
-        return 0;
-}
-
-static int lock_against_storage(struct view_kit *k)
-{
-        char below[PATH_MAX];
-        int fd = open("f", O_RDWR);
-
-        snprintf(below, sizeof below, "%s/f", k->src);
-        CHECK(fd >= 0 && lock_file(fd, F_SETLK, F_WRLCK) == 0 && flock(fd, LOCK_EX) == 0);
-        CHECK(lock_in_child(below, is_locked) == 1 && lock_in_child(below, is_flocked) == 1);
-        CHECK(close(fd) == 0);
-        usleep(200000);
-        CHECK(lock_in_child(below, is_locked) == 0 && lock_in_child(below, is_flocked) == 0);
-        /* The tenant's own locks of an open file description end with it. */
-        fd = open("f", O_RDWR);
-        CHECK(fd >= 0 && lock_file(fd, F_OFD_SETLK, F_WRLCK) == 0);
-        CHECK(lock_in_child(below, is_locked) == 1 && close(fd) == 0);
-        usleep(200000);
-        CHECK(lock_in_child(below, is_locked) == 0);
-        return 0;
-}
-
-/* More waiters than threads serve: the others still get answers. */
-static int wait_in_numbers(struct view_kit *k)
-{
-        pid_t pids[40];
-        int fd = open("f", O_RDWR);
-
-        CHECK(fd >= 0 && lock_file(fd, F_SETLK, F_WRLCK) == 0);
-        for (int i = 0; i < 40; i++) {
-                pids[i] = fork();
-                if (pids[i] == 0) {
-                        int own = open("f", O_RDWR);
-                        _exit(own < 0 ? 1 : waits_for_lock(own));
-                }
-        }
-        usleep(500000);
-        CHECK(write_text("meanwhile", "served") == 0 && has_text("meanwhile", "served"));
-        CHECK(lock_file(fd, F_SETLK, F_UNLCK) == 0);
-        for (int i = 0; i < 40; i++) {
-                int status;
-                CHECK(waitpid(pids[i], &status, 0) == pids[i] && WEXITSTATUS(status) == 42);
-        }
-        return 0;
-}
-
-Test(view_data, locks_of_a_shared_view)
-{
-        NSM_REQUIRE();
-        cleanup_view_kit struct view_kit k = view_kit_new("");
-
-        nsm_world_must(k.w, "touch src/f; chmod 666 src/f");
-        view_do(&k, 0, use_locks);
-        view_do(&k, UINT32_MAX, lock_against_storage);
-        view_do(&k, 0, wait_in_numbers);
-}
-
-Test(view_data, locks_of_an_exclusive_view)
-{
-        NSM_REQUIRE();
-        cleanup_view_kit struct view_kit k = view_kit_new(",coherence=exclusive");
-
-        nsm_world_must(k.w, "touch src/f; chmod 666 src/f");
-        view_do(&k, 0, use_locks);
-}
-
 /* ---- limits ---- */
+
+/* A release is not waited for. */
+static bool opens_again(void *unused)
+{
+        int fd = open("f", O_RDONLY);
+
+        if (fd >= 0)
+                close(fd);
+        return fd >= 0;
+}
 
 static int fill_handles(struct view_kit *k)
 {
@@ -302,13 +174,7 @@ static int fill_handles(struct view_kit *k)
         CHECK(stat("f", &st) == 0 && mkdir("d", 0700) == 0 && rmdir("d") == 0);
         while (n)
                 close(fds[--n]);
-        for (int i = 0; i < 100; i++) {
-                int fd = open("f", O_RDONLY);
-                if (fd >= 0)
-                        return 0;
-                usleep(20000); /* a release is not waited for */
-        }
-        return 1;
+        return nsm_wait_until(NSM_HARNESS_LIMIT_MS, opens_again, NULL) ? 0 : 1;
 }
 
 /* Far more removed inodes than may be pinned, none of them open. */

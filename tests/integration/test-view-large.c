@@ -65,7 +65,7 @@ static void go_through(int files)
         cr_assert_eq(atoll(must_at_last(k.w, "find mnt -type f -exec cat {} + | wc -c")),
                      (long long)files * (int)strlen("some text\n"));
         must_at_last(k.w, "rm -r mnt/* && test -z \"$(ls -A src)\" && umount mnt");
-        o = nsm_process_wait(watch, 10000);
+        o = nsm_process_wait(watch, NSM_HARNESS_LIMIT_MS);
         cr_assert(atoi(o->out) > 0, "the worker was not looked at: %s", o->err);
         cr_assert_lt(atoi(o->out), DESCRIPTORS, "%s descriptors", o->out);
 }

@@ -80,30 +80,9 @@ static void end_peer(const struct peer *p)
         waitpid(p->pid, NULL, 0);
 }
 
-/* Whether a process sleeps in a system call. */
-struct sleeper {
-        pid_t pid;
-        long call;
-};
-
-static bool sleeps_in(void *arg)
-{
-        const struct sleeper *s = arg;
-        char path[64], text[64] = "";
-
-        snprintf(path, sizeof path, "/proc/%d/syscall", (int)s->pid);
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-        if (fd >= 0)
-                close(fd);
-        return n > 0 && text[0] != 'r' && atol(text) == s->call;
-}
-
 static bool wait_asleep(const struct peer *p, long call)
 {
-        struct sleeper s = { p->pid, call };
-
-        return nsm_wait_until(LIMIT_MS, sleeps_in, &s);
+        return nsm_process_wait_asleep(p->pid, call, LIMIT_MS);
 }
 
 /* The byte of a file that a peer locks or unlocks. */

@@ -147,12 +147,12 @@ Test(view_program, foreground_ends_with_its_mount_and_on_a_signal)
         nsm_world_must(w, "mkdir src mnt; touch src/f");
         struct nsm_process *p = nsm_world_spawn(w, "%s", start);
         nsm_world_must(w, "until mountpoint -q mnt; do sleep 0.05; done; test -f mnt/f; umount mnt");
-        cr_assert_eq(nsm_process_wait(p, 10000)->status, 0);
+        cr_assert_eq(nsm_process_wait(p, NSM_HARNESS_LIMIT_MS)->status, 0);
 
         p = nsm_world_spawn(w, "%s", start);
         nsm_world_must(w, "until mountpoint -q mnt; do sleep 0.05; done; test -f mnt/f; kill %d",
                        p->pid);
-        cr_assert_eq(nsm_process_wait(p, 10000)->status, 0);
+        cr_assert_eq(nsm_process_wait(p, NSM_HARNESS_LIMIT_MS)->status, 0);
         cr_assert_eq(nsm_world_run(w, "mountpoint -q mnt")->status, 32);
 }
 
@@ -162,10 +162,12 @@ Test(view_program, a_killed_worker_hangs_nobody)
         cleanup_view_kit struct view_kit k = view_kit_new("");
 
         nsm_world_must(k.w, "touch src/f; test -f mnt/f");
-        struct nsm_process *p = nsm_world_spawn(k.w, "exec 9<mnt/f; sleep 0.7; cat mnt/f");
-        nsm_world_must(k.w, "sleep 0.2; kill -9 $(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:\")",
+        struct nsm_process *p = nsm_world_spawn(k.w, "mkfifo go; exec 9<mnt/f; echo >opened; "
+                                                "read x <go; cat mnt/f");
+        nsm_world_must(k.w, "until test -s opened; do sleep 0.01; done; "
+                       "kill -9 $(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:\"); echo x >go",
                        k.base);
-        cr_assert_neq(nsm_process_wait(p, 10000)->status, 0);
+        cr_assert_neq(nsm_process_wait(p, NSM_HARNESS_LIMIT_MS)->status, 0);
         cr_assert_neq(nsm_world_run(k.w, "ls mnt")->status, 0);
 }
 

@@ -48,6 +48,11 @@ static void run_keep(struct nsm_call *call, void *context)
         kept = call;
 }
 
+static void run_is_kept(struct nsm_call *call, void *context)
+{
+        nsm_call_reply(call, json_pack("{s:b}", "kept", kept != NULL));
+}
+
 static void run_release(struct nsm_call *call, void *context)
 {
         if (kept)
@@ -77,6 +82,7 @@ static void serve(int fd)
                 { "io.test.Echo", run_echo }, { "io.test.Stat", run_stat },
                 { "io.test.Keep", run_keep }, { "io.test.Release", run_release },
                 { "io.test.Big", run_big },   { "io.test.Busy", run_busy },
+                { "io.test.IsKept", run_is_kept },
         };
         static const struct nsm_server_interface interface = {
                 "io.test", "interface io.test\n", methods, sizeof methods / sizeof methods[0], NULL,

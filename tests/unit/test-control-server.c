@@ -221,15 +221,30 @@ Test(server, pipelined_requests_are_answered_in_order)
         cr_assert_eq(memcmp(answer, wanted, sizeof wanted), 0);
 }
 
+static bool is_kept(struct nsm_client *client)
+{
+        json_t *reply = NULL;
+        bool kept_now;
+
+        cr_assert_eq(nsm_client_call(client, "io.test.IsKept", NULL, NULL, 0, &reply, NULL), 0);
+        kept_now = json_is_true(json_object_get(reply, "kept"));
+        json_decref(reply);
+        return kept_now;
+}
+
 Test(server, a_peer_that_leaves_does_not_take_its_call_along)
 {
         int fd = connect_raw();
         cleanup_client struct nsm_client *client = connect_client();
 
         cr_assert_gt(write(fd, "{\"method\":\"io.test.Keep\"}", 26), 0);
-        usleep(50000);
         close(fd);
-        usleep(50000);
+        while (!is_kept(client))
+                usleep(1000);
+        /* The hang-up was there to be read with the call, so it is read before this is done. */
+        check_alive();
+        check_alive();
+        cr_assert(is_kept(client));
         cr_assert_eq(nsm_client_call(client, "io.test.Release", NULL, NULL, 0, NULL, NULL), 0);
         check_alive();
 }
@@ -248,8 +263,12 @@ Test(server, many_connections)
         nsm_client_free(client);
         for (unsigned i = 0; i < NSM_SERVER_CONNECTIONS_MAX; i++)
                 close(fds[i]);
-        usleep(100000);
-        check_alive();
+        /* Until the server has seen that they are closed. */
+        for (bool served = false; !served; usleep(1000)) {
+                cr_assert_eq(nsm_client_connect(dir, &client, NULL), 0);
+                served = nsm_client_call(client, "io.test.Echo", NULL, NULL, 0, NULL, NULL) == 0;
+                nsm_client_free(client);
+        }
 }
 
 Test(server, others_than_root_are_refused)

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Locks as programs use them: waits and interruptions, many waiters, programs on the storage. */
+#include <limits.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include "tests/integration/view-kit.h"
+
+static int lock_file(int fd, int cmd, short type)
+{
+        struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_len = 10 };
+
+        return fcntl(fd, cmd, &lock);
+}
+
+static int lock_in_child(const char *path, int (*fn)(int fd))
+{
+        pid_t pid = fork();
+        int status = -1;
+
+        if (pid == 0) {
+                int fd = open(path, O_RDWR);
+                _exit(fd < 0 ? 99 : fn(fd));
+        }
+        waitpid(pid, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
+static int is_locked(int fd)
+{
+        return lock_file(fd, F_SETLK, F_WRLCK) < 0 && (errno == EAGAIN || errno == EACCES);
+}
+
+static int is_flocked(int fd)
+{
+        return flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+static void on_alarm(int sig)
+{
+}
+
+static int is_interrupted(int fd)
+{
+        struct sigaction sa = { .sa_handler = on_alarm };
+        /* Again and again, in case the first comes before there is anything to interrupt. */
+        struct itimerval in = { { .tv_usec = 100000 }, { .tv_usec = 100000 } };
+
+        sigaction(SIGALRM, &sa, NULL);
+        setitimer(ITIMER_REAL, &in, NULL);
+        return lock_file(fd, F_SETLKW, F_WRLCK) < 0 && errno == EINTR;
+}
+
+static int waits_for_lock(int fd)
+{
+        return lock_file(fd, F_SETLKW, F_WRLCK) == 0 ? 42 : 1;
+}
+
+static int use_locks(struct view_kit *k)
+{
+        int fd = open("f", O_RDWR);
+
+        CHECK(fd >= 0 && lock_file(fd, F_SETLK, F_WRLCK) == 0);
+        CHECK(lock_in_child("f", is_locked) == 1);
+        CHECK(lock_in_child("f", is_interrupted) == 1);
+        CHECK(lock_file(fd, F_SETLK, F_UNLCK) == 0 && lock_in_child("f", is_locked) == 0);
+        CHECK(lock_file(fd, F_SETLK, F_WRLCK) == 0);
+        pid_t pid = fork();
+        if (pid == 0)
+                _exit(waits_for_lock(open("f", O_RDWR)));
+        CHECK(nsm_process_wait_asleep(pid, SYS_fcntl, NSM_HARNESS_LIMIT_MS));
+        int status;
+        CHECK(waitpid(pid, &status, WNOHANG) == 0);
+        CHECK(close(fd) == 0); /* gives the lock back */
+        CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 42);
+        fd = open("f", O_RDWR | O_CLOEXEC);
+        CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0 && lock_in_child("f", is_flocked) == 1);
+        CHECK(flock(fd, LOCK_UN) == 0 && lock_in_child("f", is_flocked) == 0);
+        return 0;
+}
+
+/* A view's locks go with the last close of a file, which nobody waits for. */
+static bool is_free(void *below)
+{
+        return lock_in_child(below, is_locked) == 0 && lock_in_child(below, is_flocked) == 0;
+}
+
+static int lock_against_storage(struct view_kit *k)
+{
+        char below[PATH_MAX];
+        int fd = open("f", O_RDWR);
+
+        snprintf(below, sizeof below, "%s/f", k->src);
+        CHECK(fd >= 0 && lock_file(fd, F_SETLK, F_WRLCK) == 0 && flock(fd, LOCK_EX) == 0);
+        CHECK(lock_in_child(below, is_locked) == 1 && lock_in_child(below, is_flocked) == 1);
+        CHECK(close(fd) == 0 && nsm_wait_until(NSM_HARNESS_LIMIT_MS, is_free, below));
+        /* The tenant's own locks of an open file description end with it. */
+        fd = open("f", O_RDWR);
+        CHECK(fd >= 0 && lock_file(fd, F_OFD_SETLK, F_WRLCK) == 0);
+        CHECK(lock_in_child(below, is_locked) == 1 && close(fd) == 0);
+        CHECK(nsm_wait_until(NSM_HARNESS_LIMIT_MS, is_free, below));
+        return 0;
+}
+
+/* More waiters than threads serve: the others still get answers. */
+static int wait_in_numbers(struct view_kit *k)
+{
+        pid_t pids[40];
+        int fd = open("f", O_RDWR);
+
+        CHECK(fd >= 0 && lock_file(fd, F_SETLK, F_WRLCK) == 0);
+        for (int i = 0; i < 40; i++) {
+                pids[i] = fork();
+                if (pids[i] == 0) {
+                        int own = open("f", O_RDWR);
+                        _exit(own < 0 ? 1 : waits_for_lock(own));
+                }
+        }
+        for (int i = 0; i < 40; i++)
+                CHECK(nsm_process_wait_asleep(pids[i], SYS_fcntl, NSM_HARNESS_LIMIT_MS));
+        CHECK(write_text("meanwhile", "served") == 0 && has_text("meanwhile", "served"));
+        CHECK(lock_file(fd, F_SETLK, F_UNLCK) == 0);
+        for (int i = 0; i < 40; i++) {
+                int status;
+                CHECK(waitpid(pids[i], &status, 0) == pids[i] && WEXITSTATUS(status) == 42);
+        }
+        return 0;
+}
+
+Test(view_lockers, locks_of_a_shared_view)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = view_kit_new("");
+
+        nsm_world_must(k.w, "touch src/f; chmod 666 src/f");
+        view_do(&k, 0, use_locks);
+        view_do(&k, UINT32_MAX, lock_against_storage);
+        view_do(&k, 0, wait_in_numbers);
+}
+
+Test(view_lockers, locks_of_an_exclusive_view)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = view_kit_new(",coherence=exclusive");
+
+        nsm_world_must(k.w, "touch src/f; chmod 666 src/f");
+        view_do(&k, 0, use_locks);
+}
