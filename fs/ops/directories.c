@@ -14,15 +14,19 @@
 #define DENTS_MAX 32768
 #define DENTS_MIN 1024
 
-static int open_directory(struct nsm_view *view, fuse_ino_t node, struct fuse_file_info *fi)
+/* *@ret_moves_atime: whether listing it will. */
+static int open_directory(struct nsm_view *view, fuse_ino_t node, struct fuse_file_info *fi,
+                          bool *ret_moves_atime)
 {
         cleanup_nsm_dir struct nsm_dir dir = { 0 };
         cleanup_fd int fd = -1;
+        struct statx stx;
 
         int r = nsm_dir_get(view, node, &dir);
         if (r == 0) {
                 fd = openat(dir.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                r = fd < 0 ? -errno : 0;
+                r = fd < 0 ? -errno : nsm_statx(fd, "", &stx);
+                *ret_moves_atime = r == 0 && nsm_op_reading_moves_atime(view, &stx);
         }
         if (r == -EXDEV) /* foreign: empty, without a descriptor */
                 r = 0;
@@ -44,13 +48,14 @@ static bool keeps_entries(struct nsm_fs *fs, fuse_ino_t node)
 void nsm_op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
         struct nsm_fs *fs = nsm_fs_of(req);
+        bool moves_atime = false;
 
-        int r = open_directory(fs->view, node, fi);
+        int r = open_directory(fs->view, node, fi, &moves_atime);
         if (r < 0) {
                 nsm_reply(req, r);
                 return;
         }
-        fi->keep_cache = keeps_entries(fs, node);
+        fi->keep_cache = keeps_entries(fs, node) && !moves_atime;
         fi->cache_readdir = fs->policy.keep_cache;
         if (fuse_reply_open(req, fi) < 0)
                 nsm_handle_close(fs->view, fi);

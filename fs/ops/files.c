@@ -9,9 +9,10 @@
 #include "fs/view/resolve.h"
 
 /* What the kernel may do with an open file of this view. */
-static void set_open_flags(const struct nsm_policy *policy, struct fuse_file_info *fi)
+static void set_open_flags(const struct nsm_policy *policy, bool moves_atime,
+                           struct fuse_file_info *fi)
 {
-        fi->keep_cache = policy->keep_cache;
+        fi->keep_cache = policy->keep_cache && !moves_atime;
         /* With locks of the kernel's own a close has nothing to tell. */
         fi->noflush = !policy->forward_locks;
         fi->parallel_direct_writes = 1;
@@ -36,7 +37,7 @@ static void reply_created(fuse_req_t req, int r, const struct nsm_entry *entry, 
                 return;
         }
         nsm_entry_param(&fs->policy, entry, &param);
-        set_open_flags(&fs->policy, fi);
+        set_open_flags(&fs->policy, false, fi);
         if (fuse_reply_create(req, &param, fi) < 0) {
                 nsm_handle_close(fs->view, fi);
                 nsm_entry_forget(fs->view, entry->node, 1);
@@ -75,21 +76,17 @@ void nsm_op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_
         reply_created(req, r, &entry, &fd, fi);
 }
 
-static bool changes_file(int flags)
-{
-        return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
-}
-
-static int open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+/* *@ret_moves_atime: whether reading it will. */
+static int open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
+                     bool *ret_moves_atime)
 {
         struct nsm_view *view = nsm_view_of(req);
-        struct nsm_thread *thread = nsm_thread_get(view);
         cleanup_fd int fd = -1;
         struct statx stx;
 
-        if (!thread)
+        if (!nsm_thread_get(view))
                 return -errno;
-        if (view->config.read_only && changes_file(fi->flags))
+        if (view->config.read_only && (fi->flags & O_ACCMODE) != O_RDONLY)
                 return -EROFS;
         pthread_mutex_lock(&view->lock);
         struct nsm_inode *inode = nsm_table_get(&view->table, node);
@@ -105,27 +102,22 @@ static int open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
                 return r;
         if (!S_ISREG(stx.stx_mode))
                 return -ESTALE;
-        if (fi->flags & O_TRUNC) {
-                r = nsm_set_ids_prepare(req, thread, node, fd, nsm_extras_of(req).kill_set_ids
-                                        ? NSM_SET_IDS_GO : NSM_SET_IDS_STAY);
-                if (r == 0)
-                        r = nsm_fd_truncate(fd, 0);
-                if (r < 0)
-                        return r;
-        }
+        *ret_moves_atime = (fi->flags & O_ACCMODE) != O_WRONLY && !(fi->flags & O_NOATIME) &&
+                           nsm_op_reading_moves_atime(view, &stx);
         return nsm_handle_open(view, node, &fd, false, fi);
 }
 
 void nsm_op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
         struct nsm_fs *fs = nsm_fs_of(req);
+        bool moves_atime;
 
-        int r = open_file(req, node, fi);
+        int r = open_file(req, node, fi, &moves_atime);
         if (r < 0) {
                 nsm_reply(req, r);
                 return;
         }
-        set_open_flags(&fs->policy, fi);
+        set_open_flags(&fs->policy, moves_atime, fi);
         if (fuse_reply_open(req, fi) < 0)
                 nsm_handle_close(fs->view, fi);
 }

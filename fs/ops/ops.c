@@ -2,6 +2,7 @@
 #include "fs/ops/ops.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "fs/base/cleanup.h"
 
@@ -9,6 +10,7 @@
 #define TIMEOUT_ENDLESS 31536000.0
 /* A change by others is seen within a second, whichever of name and attributes is older. */
 #define TIMEOUT_SHARED 0.5
+#define SECONDS_OF_DAY 86400
 
 struct nsm_policy nsm_policy_for(enum nsm_coherence coherence)
 {
@@ -138,6 +140,20 @@ void nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi)
         nsm_close_fd(fd);
 }
 
+static bool is_after(struct statx_timestamp a, struct statx_timestamp b)
+{
+        return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
+bool nsm_op_reading_moves_atime(const struct nsm_view *view, const struct statx *stx)
+{
+        if (view->atime != NSM_ATIME_RELATIVE)
+                return view->atime == NSM_ATIME_STRICT;
+        return !is_after(stx->stx_atime, stx->stx_mtime) ||
+               !is_after(stx->stx_atime, stx->stx_ctime) ||
+               time(NULL) - stx->stx_atime.tv_sec >= SECONDS_OF_DAY;
+}
+
 static void want(struct fuse_conn_info *conn, uint64_t flag, bool on)
 {
         if (on)
@@ -151,7 +167,8 @@ static void init(void *userdata, struct fuse_conn_info *conn)
         struct nsm_fs *fs = userdata;
 
         want(conn, FUSE_CAP_ASYNC_READ, true);
-        want(conn, FUSE_CAP_ATOMIC_O_TRUNC, true);
+        /* O_TRUNC comes as a request of its own, once the kernel knows that open(2) succeeds. */
+        want(conn, FUSE_CAP_ATOMIC_O_TRUNC, false);
         want(conn, FUSE_CAP_IOCTL_DIR, true);
         want(conn, FUSE_CAP_READDIRPLUS, true);
         want(conn, FUSE_CAP_READDIRPLUS_AUTO, true);

@@ -87,6 +87,13 @@ int nsm_handle_fd(struct nsm_view *view, const struct fuse_file_info *fi);
 int nsm_handle_reserve(struct nsm_view *view);
 void nsm_handle_unreserve(struct nsm_view *view);
 
+/*
+ * Whether the storage will set the access time when this is read. The kernel
+ * must then not serve it from what it has cached: it knows nothing of these
+ * times (mount(2), MS_RELATIME).
+ */
+bool nsm_op_reading_moves_atime(const struct nsm_view *view, const struct statx *stx);
+
 /* Makes a handle of *@fd, which is taken. 0, -ENFILE or -ENOMEM. */
 int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, bool reserved,
                     struct fuse_file_info *fi);

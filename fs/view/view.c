@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
 
@@ -111,6 +112,15 @@ static int init_tables(struct nsm_view *view, const struct statx *root)
         return r;
 }
 
+static enum nsm_atime atime_of(int root_fd)
+{
+        struct statvfs stv;
+
+        if (fstatvfs(root_fd, &stv) < 0 || (stv.f_flag & (ST_NOATIME | ST_RDONLY)))
+                return NSM_ATIME_NEVER;
+        return stv.f_flag & ST_RELATIME ? NSM_ATIME_RELATIVE : NSM_ATIME_STRICT;
+}
+
 int nsm_view_new(const struct nsm_view_config *config, int root_fd, int proc_fd,
                  struct nsm_worker_stats *stats, struct nsm_view **ret, struct nsm_error *err)
 {
@@ -133,6 +143,7 @@ int nsm_view_new(const struct nsm_view_config *config, int root_fd, int proc_fd,
                 errno = -r;
                 return nsm_error_set(err, r, "the view's tables cannot be made: %m");
         }
+        view->atime = atime_of(path_fd);
         view->root_fd = nsm_take_fd(&path_fd);
         view->proc_fd = proc_fd;
         nsm_close_fd(root_fd);

@@ -42,12 +42,16 @@ struct nsm_view_config {
         bool devices; /* device nodes may be opened: its mounts are not nodev */
 };
 
+/* What reading does to access times on the source's mount. */
+enum nsm_atime { NSM_ATIME_NEVER, NSM_ATIME_RELATIVE, NSM_ATIME_STRICT };
+
 struct nsm_view {
         struct nsm_view_config config;
         struct nsm_limits limits;
         int root_fd; /* O_PATH, owned */
         int proc_fd; /* /proc/self/fd of a private procfs instance, owned */
         dev_t root_dev;
+        enum nsm_atime atime;
         struct nsm_worker_stats *stats; /* borrowed, shared with the supervisor */
         pthread_key_t thread_key;       /* struct nsm_thread of each thread */
 
