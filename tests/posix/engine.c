@@ -10,8 +10,8 @@
 
 #include "tests/posix/engine.h"
 
-#define FAILURES_SHOWN 40 /* of one subject on one place; all are counted */
-#define SCRIPT_MAX 16384
+#define FAILURES_SHOWN 400 /* of one subject on one place; all are counted */
+#define SCRIPT_MAX 65536
 
 void px_die(struct px *px, const char *fmt, ...)
 {
@@ -27,7 +27,9 @@ void px_die(struct px *px, const char *fmt, ...)
 
 /* ---- assertions ---- */
 
-static void keep_result(struct px *px, const char *actual)
+#define STEP_MARK "\x1e" /* begins each step in the log */
+
+static void keep(struct px *px, const char *actual)
 {
         size_t len = strlen(actual) + 1;
 
@@ -35,7 +37,21 @@ static void keep_result(struct px *px, const char *actual)
                 px_die(px, "more results than the log has room for");
         memcpy(px->log->text + px->log->used, actual, len);
         px->log->used += len;
-        px->log->assertions++;
+}
+
+/* Results are compared step by step: a place may leave steps out. */
+static void mark_step(struct px *px)
+{
+        const struct px_log *r = px->reference;
+
+        keep(px, STEP_MARK);
+        while (r && px->reference_at < r->used) {
+                const char *text = r->text + px->reference_at;
+
+                px->reference_at += strlen(text) + 1;
+                if (strcmp(text, STEP_MARK) == 0)
+                        break;
+        }
 }
 
 /* What the reference got at the same point, or NULL. */
@@ -47,38 +63,49 @@ static const char *next_of_reference(struct px *px)
         if (!r || px->reference_at >= r->used)
                 return NULL;
         text = r->text + px->reference_at;
+        if (strcmp(text, STEP_MARK) == 0)
+                return NULL;
         px->reference_at += strlen(text) + 1;
         return text;
 }
 
-/* Printable: what a name or a content holds may be anything. */
-static void print_text(const char *text)
+static void say(struct px *px, const char *text)
 {
-        for (size_t n = 0; *text; text++, n++) {
-                if (n == 900) {
-                        fprintf(stderr, "...");
-                        return;
-                }
-                if ((unsigned char)*text < ' ' && *text != '\n')
-                        fprintf(stderr, "\\x%02x", (unsigned char)*text);
-                else
-                        fputc(*text, stderr);
-        }
+        size_t used = strlen(px->log->report);
+
+        snprintf(px->log->report + used, sizeof px->log->report - used, "%s", text);
+}
+
+/* Printable: what a name or a content holds may be anything. */
+static void say_text(struct px *px, const char *text)
+{
+        char out[1200];
+        size_t used = 0;
+
+        for (; *text && used < 900; text++)
+                used += (size_t)snprintf(out + used, sizeof out - used,
+                                         (unsigned char)*text < ' ' && *text != '\n' ? "\\x%02x"
+                                                                                     : "%c",
+                                         (unsigned char)*text);
+        out[used] = '\0';
+        say(px, out);
+        say(px, *text ? "..." : "");
 }
 
 static void report(struct px *px, const char *what, const char *expected, const char *actual)
 {
+        char line[1024];
+
         if (px->log->failures++ >= FAILURES_SHOWN || px->case_failures++ >= 5)
                 return;
-        fprintf(stderr, "posix: on %s: %s: %s: `%s`", px->place->name, px->subject->name,
-                px->case_name, px->step);
-        if (*px->user)
-                fprintf(stderr, " as %s", px->user);
-        fprintf(stderr, "%s%s: expected ", what ? ", " : "", what ? what : "");
-        print_text(expected);
-        fprintf(stderr, ", got ");
-        print_text(actual);
-        fprintf(stderr, "\n");
+        snprintf(line, sizeof line, "on %s: %s: %s: `%s`%s%s%s%s: expected ", px->place->name,
+                 px->subject->name, px->case_name, px->step, *px->user ? " as " : "", px->user,
+                 what ? ", " : "", what ? what : "");
+        say(px, line);
+        say_text(px, expected);
+        say(px, ", got ");
+        say_text(px, actual);
+        say(px, "\n");
 }
 
 /* One of "A|B"; "ok": anything but the name of an error. */
@@ -102,7 +129,8 @@ void px_check(struct px *px, const char *what, const char *expected, const char 
 {
         const char *theirs = next_of_reference(px);
 
-        keep_result(px, actual);
+        keep(px, actual);
+        px->log->assertions++;
         if (strcmp(expected, "~") == 0) {
                 if (!px->reference)
                         return;
@@ -193,6 +221,7 @@ static void run_step(struct px *px, char *step, char *user, size_t user_size)
         const char *acting = user;
         int n, first = 0, end;
 
+        mark_step(px);
         step += strspn(step, " \t\n");
         snprintf(px->step, sizeof px->step, "%s", step);
         n = px_script_words(step, words, PX_WORDS_MAX);
@@ -248,6 +277,7 @@ static void end_case(struct px *px)
         }
         snprintf(px->step, sizeof px->step, "(what is there at the end)");
         px->user[0] = '\0';
+        mark_step(px);
         px_check_tree(px);
         close(px->case_fd);
 }

@@ -20,7 +20,7 @@
 struct px_place {
         const char *name;
         const char *dir;
-        bool view, tenant;
+        bool view, tenant, exclusive;
         struct nsm_fake_container *container; /* where from; NULL: the host */
         int reference; /* index of another place, or -1 */
 };
@@ -32,6 +32,7 @@ struct px_log {
         size_t failures;
         size_t n_cases;
         size_t case_at[20000];
+        char report[65536]; /* what failed */
         char text[];
 };
 #define PX_LOG_BYTES ((size_t)64 << 20)

@@ -127,6 +127,8 @@ static int stat_with(struct px *px, char **a, int n, int flags)
                 if (!value)
                         px_die(px, "KEY=VALUE, not '%s'", a[i]);
                 *value++ = '\0';
+                if (strcmp(a[i], "perm") == 0 && strlen(value) == 5 && *value == '0')
+                        value++; /* 01777, as it may be written for chmod */
                 if (r < 0)
                         px_check(px, a[i], "~", "");
                 else if (print_field(a[i], &s, actual, sizeof actual))
@@ -163,6 +165,22 @@ static int op_statx(struct px *px, char **a, int n)
         return 0;
 }
 
+/* statxall PATH: what statx gives of all that is neither a time nor a number of its own */
+static int op_statx_all(struct px *px, char **a, int n)
+{
+        struct px_path p = px_path(px, a[0]);
+        struct statx s;
+
+        if (statx(p.fd, p.name, AT_SYMLINK_NOFOLLOW | p.empty, 0xfff, &s) < 0)
+                return -errno;
+        snprintf(px->text, sizeof px->text,
+                 "mask=%#x,blksize=%u,attributes=%#jx,nlink=%u,mode=%o,size=%ju,blocks=%ju,rdev=%u:%u",
+                 s.stx_mask & 0xfff, s.stx_blksize, (uintmax_t)(s.stx_attributes & 0x870),
+                 s.stx_nlink, s.stx_mode, (uintmax_t)s.stx_size, (uintmax_t)s.stx_blocks,
+                 s.stx_rdev_major, s.stx_rdev_minor);
+        return 0;
+}
+
 static int op_statfs(struct px *px, char **a, int n)
 {
         struct statfs s;
@@ -180,5 +198,6 @@ const struct px_operation px_ops_attributes[] = {
         { "lchown", op_lchown, 3, 3 }, { "fchown", op_fchown, 3, 3 },
         { "access", op_access, 2, 3 }, { "stat", op_stat, 1, 20 },
         { "follow", op_follow, 1, 20 }, { "statx", op_statx, 2, 2 },
+        { "statxall", op_statx_all, 1, 1 },
         { "statfs", op_statfs, 1, 1 }, { NULL, NULL, 0, 0 },
 };

@@ -190,6 +190,70 @@ static int op_reap(struct px *px, char **a, int n)
         return wait(NULL) < 0 ? -errno : 0;
 }
 
+/* run PATH: executes a program that ends at once */
+static int op_run(struct px *px, char **a, int n)
+{
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                char *const argv[] = { (char *)"true", NULL };
+
+                execv(a[0], argv);
+                _exit(errno);
+        }
+        return waitpid(pid, &status, 0) < 0 ? -errno : -WEXITSTATUS(status);
+}
+
+static int op_posix_fallocate(struct px *px, char **a, int n)
+{
+        return -posix_fallocate(px->slots[px_slot(px, a[0])], px_number(px, a[1]),
+                                px_number(px, a[2]));
+}
+
+/* bytes SLOT OFFSET N: what is there, as hexadecimal digits */
+static int op_bytes(struct px *px, char **a, int n)
+{
+        unsigned char bytes[PX_TEXT_MAX / 2 - 1];
+        size_t room = (size_t)px_number(px, a[2]);
+        ssize_t len = pread(px->slots[px_slot(px, a[0])], bytes,
+                            room < sizeof bytes ? room : sizeof bytes, px_number(px, a[1]));
+
+        for (ssize_t i = 0; i < len; i++)
+                snprintf(px->text + 2 * i, 3, "%02x", bytes[i]);
+        return result(len);
+}
+
+/* blob PATH SIZE: a file with so many bytes */
+static int op_blob(struct px *px, char **a, int n)
+{
+        char block[4096];
+        int64_t left = px_number(px, a[1]);
+        int fd = open(a[0], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        ssize_t len = 0;
+
+        memset(block, 'x', sizeof block);
+        for (; fd >= 0 && left > 0; left -= len) {
+                len = write(fd, block, left < (int64_t)sizeof block ? (size_t)left : sizeof block);
+                if (len <= 0)
+                        break;
+        }
+        if (fd < 0 || len < 0)
+                return -errno;
+        return result(close(fd));
+}
+
+static int op_fsynced(struct px *px, char **a, int n)
+{
+        int fd = open(a[0], O_RDONLY | O_CLOEXEC), r;
+
+        if (fd < 0)
+                return -errno;
+        r = result(fsync(fd));
+        close(fd);
+        return r;
+}
+
 const struct px_operation px_ops_files[] = {
         { "open", op_open, 3, 4 },           { "close", op_close, 1, 1 },
         { "create", op_create, 1, 2 },       { "write", op_write, 2, 3 },
@@ -198,5 +262,9 @@ const struct px_operation px_ops_files[] = {
         { "ftruncate", op_ftruncate, 2, 2 }, { "fallocate", op_fallocate, 4, 4 },
         { "lseek", op_lseek, 3, 3 },         { "fsync", op_fsync, 1, 1 },
         { "program", op_program, 1, 1 },     { "spawn", op_spawn, 2, 2 },
-        { "reap", op_reap, 1, 1 },           { NULL, NULL, 0, 0 },
+        { "reap", op_reap, 1, 1 },           { "run", op_run, 1, 1 },
+        { "bytes", op_bytes, 3, 3 },         { "blob", op_blob, 2, 2 },
+        { "fsynced", op_fsynced, 1, 1 },
+        { "posixfallocate", op_posix_fallocate, 3, 3 },
+        { NULL, NULL, 0, 0 },
 };

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Operations on names: making, linking, moving, removing. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -144,7 +148,8 @@ static int op_make(struct px *px, char **a, int n)
         struct px_path p = px_path(px, a[1]);
         const char *type = a[0];
         bool device = strcmp(type, "char") == 0 || strcmp(type, "block") == 0;
-        bool link = strcmp(type, "link") == 0, full = strcmp(type, "full") == 0;
+        bool full = strcmp(type, "full") == 0, loop = strcmp(type, "loop") == 0;
+        bool link = loop || strcmp(type, "link") == 0 || strcmp(type, "dangling") == 0;
         bool dir = full || strcmp(type, "dir") == 0;
         mode_t mode = mode_or(px, a, n, 2, dir ? 0755 : 0644);
         char inside[PX_TEXT_MAX];
@@ -157,8 +162,8 @@ static int op_make(struct px *px, char **a, int n)
                 r = take_device(px, type, p);
         else if (dir)
                 r = mkdirat(p.fd, p.name, mode);
-        else if (link || strcmp(type, "dangling") == 0 || strcmp(type, "loop") == 0)
-                r = symlinkat(strcmp(type, "loop") == 0 ? a[1] : "target", p.fd, p.name);
+        else if (link)
+                r = symlinkat(loop ? a[1] : "target", p.fd, p.name);
         else if (strcmp(type, "file") == 0)
                 r = make_file(p, mode);
         else
@@ -169,7 +174,7 @@ static int op_make(struct px *px, char **a, int n)
                 r = fchownat(p.fd, p.name, (uid_t)px_number(px, a[3]), (gid_t)px_number(px, a[4]),
                              AT_SYMLINK_NOFOLLOW);
         /* A node of the pool has the usual mode; the owner's change has taken set-id bits. */
-        if (r == 0 && n > 2 && !S_ISLNK(type_bits(px, full ? "dir" : link ? "link" : type)))
+        if (r == 0 && n > 2 && !link)
                 r = fchmodat(p.fd, p.name, mode, 0);
         return result(r);
 }
@@ -202,6 +207,65 @@ static int op_chain(struct px *px, char **a, int n)
         return 0;
 }
 
+/* links N PATH: PATH-1 ... PATH-N, all of them names of it */
+static int op_links(struct px *px, char **a, int n)
+{
+        for (int i = 1; i <= (int)px_number(px, a[0]); i++) {
+                char name[64];
+
+                snprintf(name, sizeof name, "%.40s-%d", a[1], i);
+                if (link(a[1], name) < 0)
+                        return -errno;
+        }
+        return 0;
+}
+
+/* many PATH N: so many files in a directory */
+static int op_many(struct px *px, char **a, int n)
+{
+        for (int i = 0; i < (int)px_number(px, a[1]); i++) {
+                char name[300];
+
+                snprintf(name, sizeof name, "%.40s/a-name-that-is-not-short-%d", a[0], i);
+                int fd = open(name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+                if (fd < 0)
+                        return -errno;
+                close(fd);
+        }
+        return 0;
+}
+
+/* list PATH: names and types, sorted; inode numbers that are not stat's are marked */
+static int op_list(struct px *px, char **a, int n)
+{
+        struct px_path p = px_path(px, a[0]);
+        struct dirent **entries;
+        size_t used = 0;
+        int count = scandirat(p.fd, p.empty ? "." : p.name, &entries, NULL, alphasort);
+
+        for (int i = 0; i < count; i++) {
+                if (used + 300 < sizeof px->text)
+                        used += (size_t)snprintf(px->text + used, sizeof px->text - used, "%s/%u ",
+                                                 entries[i]->d_name, entries[i]->d_type);
+                free(entries[i]);
+        }
+        if (count >= 0)
+                free(entries);
+        return result(count);
+}
+
+/* getcwd: the working directory below the case's own, or an error */
+static int op_getcwd(struct px *px, char **a, int n)
+{
+        char path[PATH_MAX], mark[32];
+
+        if (syscall(SYS_getcwd, path, sizeof path) < 0)
+                return -errno;
+        snprintf(mark, sizeof mark, "/%s", px->case_dir);
+        snprintf(px->text, sizeof px->text, ".%s", strstr(path, mark) + strlen(mark));
+        return 0;
+}
+
 const struct px_operation px_ops_names[] = {
         { "mkdir", op_mkdir, 1, 2 },     { "rmdir", op_rmdir, 1, 1 },
         { "unlink", op_unlink, 1, 1 },   { "link", op_link, 2, 3 },
@@ -210,5 +274,7 @@ const struct px_operation px_ops_names[] = {
         { "rename", op_rename, 2, 3 },   { "chdir", op_chdir, 1, 1 },
         { "umask", op_umask, 1, 1 },     { "make", op_make, 2, 5 },
         { "deep", op_deep, 1, 2 },       { "chain", op_chain, 2, 2 },
+        { "links", op_links, 2, 2 },     { "many", op_many, 2, 2 },
+        { "list", op_list, 1, 1 },       { "getcwd", op_getcwd, 0, 0 },
         { NULL, NULL, 0, 0 },
 };

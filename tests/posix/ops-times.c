@@ -151,6 +151,12 @@ static int op_lutimens(struct px *px, char **a, int n)
         return utimens(px, a, n, AT_SYMLINK_NOFOLLOW);
 }
 
+/* utimensflags PATH FLAGS */
+static int op_utimens_flags(struct px *px, char **a, int n)
+{
+        return utimens(px, a, 1, px_flags(px, a[1]));
+}
+
 /* gettime PATH a|m: the time as SECONDS.NANOSECONDS */
 static int op_gettime(struct px *px, char **a, int n)
 {
@@ -167,5 +173,7 @@ static int op_gettime(struct px *px, char **a, int n)
 const struct px_operation px_ops_times[] = {
         { "watch", op_watch, 1, 16 },      { "times", op_times, 1, 16 },
         { "utimens", op_utimens, 1, 3 },   { "lutimens", op_lutimens, 1, 3 },
-        { "gettime", op_gettime, 2, 2 },   { NULL, NULL, 0, 0 },
+        { "gettime", op_gettime, 2, 2 },
+        { "utimensflags", op_utimens_flags, 2, 2 },
+        { NULL, NULL, 0, 0 },
 };

@@ -9,25 +9,34 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
 #include "tests/posix/engine.h"
 
-#define DISK_BYTES ((uint64_t)2 << 30)
+#define DISK_BYTES ((uint64_t)4 << 30)
 #define POOL 300 /* of each kind of device node, for what cannot make its own */
 
-enum { EXT4, VIEW, VIEW_EXCLUSIVE, TENANT_EXT4, TENANT, TENANT_EXCLUSIVE, PLACES };
+enum { EXT4, VIEW, TENANT_EXT4, TENANT, VIEW_EXCLUSIVE, TENANT_SHARED, PLACES };
+#define PLACES_USUAL VIEW_EXCLUSIVE /* so many of them; the others by NSM_POSIX_ALL=1 */
 
 static const struct px_place all_places[PLACES] = {
         [EXT4] = { .name = "ext4", .reference = -1 },
         [VIEW] = { .name = "view", .view = true, .reference = EXT4 },
-        [VIEW_EXCLUSIVE] = { .name = "view-exclusive", .view = true, .reference = EXT4 },
         [TENANT_EXT4] = { .name = "tenant-ext4", .tenant = true, .reference = -1 },
-        [TENANT] = { .name = "tenant", .view = true, .tenant = true, .reference = TENANT_EXT4 },
-        [TENANT_EXCLUSIVE] = { .name = "tenant-exclusive", .view = true, .tenant = true,
-                               .reference = TENANT_EXT4 },
+        [TENANT] = { .name = "tenant", .view = true, .tenant = true, .exclusive = true,
+                     .reference = TENANT_EXT4 },
+        [VIEW_EXCLUSIVE] = { .name = "view-exclusive", .view = true, .exclusive = true,
+                             .reference = EXT4 },
+        [TENANT_SHARED] = { .name = "tenant-shared", .view = true, .tenant = true,
+                            .reference = TENANT_EXT4 },
 };
+
+static size_t count_places(void)
+{
+        return getenv("NSM_POSIX_ALL") ? PLACES : PLACES_USUAL;
+}
 
 /* Device nodes that a tenant could not make, to be renamed to where a case wants one. */
 static void fill_pool(const char *storage)
@@ -57,7 +66,8 @@ static void mount_mapped(struct nsm_fake_tenant *tenant, const char *from, const
         snprintf(path, sizeof path, "/proc/%d/ns/user", mapped->pid);
         cleanup_fd int ns = open(path, O_RDONLY | O_CLOEXEC);
         cleanup_fd int tree = open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)ns };
+        struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NODEV,
+                                   .userns_fd = (uint64_t)ns };
 
         if (ns < 0 || tree < 0 ||
             mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0 ||
@@ -107,7 +117,7 @@ static void make_places(struct nsm_world *w, struct px_place *places)
 
         nsm_world_must(w, "chmod 711 . && chmod 711 disk");
         memcpy(places, all_places, sizeof all_places);
-        for (size_t i = 0; i < PLACES; i++) {
+        for (size_t i = 0; i < count_places(); i++) {
                 struct px_place *p = &places[i];
                 const char *source = nsm_world_printf(w, "%s/%s", disk, p->name);
                 uint32_t first = p->tenant ? tenant->first_id : 0;
@@ -119,14 +129,14 @@ static void make_places(struct nsm_world *w, struct px_place *places)
                 if (p->view)
                         nsm_world_must(w, "nsmountfs %s %s -o idmap=0:%u:65536,coherence=%s",
                                        source, p->dir, first,
-                                       strstr(p->name, "exclusive") ? "exclusive" : "shared");
+                                       p->exclusive ? "exclusive" : "shared");
                 else if (p->tenant)
                         mount_mapped(tenant, source, p->dir);
                 else
-                        nsm_world_must(w, "mount --bind %s %s", source, p->dir);
+                        nsm_world_must(w, "mount --bind -o nodev %s %s", source, p->dir);
         }
         container = nsm_tenant_add_container(tenant, NULL);
-        for (size_t i = 0; i < PLACES; i++)
+        for (size_t i = 0; i < count_places(); i++)
                 if (places[i].tenant)
                         show(container, &places[i]);
 }
@@ -146,23 +156,67 @@ static int run_here(void *arg)
         return 0;
 }
 
-/* What there is to say of the run; NULL when all went well. */
-static const char *run_on(struct nsm_world *w, struct call *c)
+/* In a process of its own, so that places run side by side. */
+static pid_t start(struct nsm_world *w, struct call *c)
 {
+        pid_t pid = fork();
+
+        if (pid < 0)
+                nsm_harness_die("fork: %s", strerror(errno));
+        if (pid > 0)
+                return pid;
         struct nsm_output *o = c->place->container
                                        ? nsm_container_call(c->place->container, run_here, c)
                                        : nsm_world_call(w, run_here, c);
+        struct px_log *log = c->log;
+        size_t used = strlen(log->report);
 
-        fprintf(stderr, "posix: %s on %s: %zu cases, %zu assertions, %zu failed\n",
-                c->subject->name, c->place->name, c->log->n_cases, c->log->assertions,
-                c->log->failures);
-        if (o->status == 0 && c->log->failures == 0) {
-                fputs(o->err, stderr);
-                return NULL;
+        if (o->status != 0 || *o->err)
+                snprintf(log->report + used, sizeof log->report - used, "%s: ended with %d\n%s",
+                         c->place->name, o->status, o->err);
+        _exit(0);
+}
+
+/* Runs those that have a reference, or those that have none. */
+static void run_all(struct nsm_world *w, const struct px_subject *subject,
+                    const struct px_place *places, struct px_log **logs, bool compared)
+{
+        pid_t pids[PLACES] = { 0 };
+
+        fflush(NULL);
+        for (size_t i = 0; i < count_places(); i++) {
+                int reference = places[i].reference;
+                struct call call = { subject, &places[i], logs[i],
+                                     reference < 0 ? NULL : logs[reference] };
+
+                if ((reference >= 0) == compared)
+                        pids[i] = start(w, &call);
         }
-        return nsm_world_printf(w, "%son %s: ended with %d, %zu of %zu assertions failed\n",
-                                o->err, c->place->name, o->status, c->log->failures,
-                                c->log->assertions);
+        for (size_t i = 0; i < count_places(); i++)
+                if (pids[i])
+                        waitpid(pids[i], NULL, 0);
+}
+
+/* What failed, in memory of the caller's; NULL when nothing did. */
+static char *sum_up(const struct px_subject *subject, const struct px_place *places,
+                    struct px_log **logs)
+{
+        char *text = NULL, *longer;
+
+        for (size_t i = 0; i < count_places(); i++) {
+                fprintf(stderr, "posix: %s on %s: %zu cases, %zu assertions, %zu failed\n",
+                        subject->name, places[i].name, logs[i]->n_cases, logs[i]->assertions,
+                        logs[i]->failures);
+                if (!*logs[i]->report && logs[i]->failures == 0)
+                        continue;
+                if (asprintf(&longer, "%s%son %s: %zu of %zu assertions failed\n",
+                             text ? text : "", logs[i]->report, places[i].name,
+                             logs[i]->failures, logs[i]->assertions) < 0)
+                        nsm_harness_die("no memory");
+                free(text);
+                text = longer;
+        }
+        return text;
 }
 
 char *px_run(const struct px_subject *subject)
@@ -170,23 +224,18 @@ char *px_run(const struct px_subject *subject)
         cleanup_world struct nsm_world *w = nsm_world_new();
         struct px_place places[PLACES];
         struct px_log *logs[PLACES];
-        const char *failures = "";
 
         make_places(w, places);
-        for (size_t i = 0; i < PLACES; i++) {
-                int reference = places[i].reference;
-
+        for (size_t i = 0; i < count_places(); i++) {
                 logs[i] = mmap(NULL, PX_LOG_BYTES, PROT_READ | PROT_WRITE,
                                MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
                 if (logs[i] == MAP_FAILED)
                         nsm_harness_die("no memory for results");
-                struct call call = { subject, &places[i], logs[i],
-                                     reference < 0 ? NULL : logs[reference] };
-                const char *text = run_on(w, &call);
-                if (text)
-                        failures = nsm_world_printf(w, "%s%s", failures, text);
         }
-        for (size_t i = 0; i < PLACES; i++)
+        run_all(w, subject, places, logs, false);
+        run_all(w, subject, places, logs, true);
+        char *text = sum_up(subject, places, logs);
+        for (size_t i = 0; i < count_places(); i++)
                 munmap(logs[i], PX_LOG_BYTES);
-        return *failures ? strdup(failures) : NULL;
+        return text;
 }

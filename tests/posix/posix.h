@@ -12,10 +12,13 @@
  *
  * A CASE is a name, variables, and steps. Its steps run in an empty directory of
  * its own (root's, 0755), as root with umask 0. Variables "T=file,dir U=u1,u2"
- * make one case of every combination; $T in a step stands for the value. %NAME
- * as a value stands for a list:
+ * make one case of every combination; $T in a step stands for the value. With a
+ * small letter, "o=chmod+f+0600,unlink+f", the steps that hold $o are repeated
+ * within one case instead. In a value '+' is a space, and another variable may
+ * be named. %NAME as a value stands for a list (script.c has more):
  *     %all    file dir fifo sock link char block     %files  all but dir
  *     %plain  file dir fifo sock link                %nolink all but link
+ *     %paths  every operation on the path $P
  *
  * A STEP is one operation with its arguments, ended by ';' or a newline:
  *
@@ -50,10 +53,11 @@
  * After each case the whole directory is listed, and type, mode, owner, links,
  * size and link targets of everything are compared with the reference's.
  *
- * PLACES: ext4 (reference: itself), view (identity map, coherence shared; ext4),
- * view-exclusive (ext4), tenant-ext4 (an id-mapped mount of ext4, seen in a
- * tenant's user namespace), tenant (a view with shifted ids, seen there;
- * tenant-ext4) and tenant-exclusive. Environment, to look closer:
+ * PLACES: ext4 (its own reference), view (a view of ext4 with an identity map;
+ * ext4), tenant-ext4 (an id-mapped mount of ext4, seen in a tenant's user
+ * namespace), tenant (a view with shifted ids and coherence=exclusive, seen
+ * there; tenant-ext4). In the long suite view-exclusive and tenant-shared, too.
+ * Environment, to look closer: NSM_POSIX_ALL=1 for those places,
  * NSM_POSIX_CASE=TEXT runs the cases whose name has that text, NSM_POSIX_SHOW=1
  * prints every step with its result.
  */

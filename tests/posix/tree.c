@@ -51,10 +51,11 @@ static void describe(struct listing *l, int dir, const char *name, const struct 
 
         target[n < 0 ? 0 : n] = '\0';
         px_type_name(st->st_mode, type);
+        /* A directory's blocks depend on what others allocate at the same time. */
         snprintf(line, sizeof line, " %s %o %u:%u nlink %ju size %jd blocks %jd dev %u:%u%s%s\n",
                  type, st->st_mode & 07777, st->st_uid, st->st_gid, (uintmax_t)st->st_nlink,
-                 (intmax_t)st->st_size, (intmax_t)st->st_blocks, major(st->st_rdev),
-                 minor(st->st_rdev), n ? " -> " : "", target);
+                 (intmax_t)st->st_size, S_ISDIR(st->st_mode) ? 0 : (intmax_t)st->st_blocks,
+                 major(st->st_rdev), minor(st->st_rdev), n ? " -> " : "", target);
         add(l, line);
 }
 
