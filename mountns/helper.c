@@ -202,7 +202,9 @@ int nsm_helper_run(const struct nsm_request *request, int timeout_ms, struct nsm
                 return r;
         for (;;) {
                 struct pollfd p = { .fd = h->poll_fd, .events = POLLIN };
-                int n = poll(&p, 1, timeout_ms);
+                bool undoes = h->processes > 1 && timeout_ms >= 0;
+                int n = poll(&p, 1, undoes && timeout_ms < NSM_HELPER_UNDO_MS ?
+                                            NSM_HELPER_UNDO_MS : timeout_ms);
 
                 if (n == 0)
                         nsm_helper_kill(h);

@@ -149,8 +149,10 @@ void nsm_helper_free(struct nsm_helper *helper);
 
 /*
  * Start, poll and finish in one, for programs without a loop of their own.
- * @timeout_ms: -1 for none.
+ * @timeout_ms: of the job, -1 for none; who undoes it is given NSM_HELPER_UNDO_MS
+ * at least.
  */
+#define NSM_HELPER_UNDO_MS 30000
 int nsm_helper_run(const struct nsm_request *request, int timeout_ms, struct nsm_result *ret,
                    struct nsm_error *err);
 

@@ -52,7 +52,9 @@ Test(harness, command_output_and_status)
         cr_assert_eq(nsm_world_run(w, "kill -9 $$")->status, 128 + SIGKILL);
         cr_assert_str_eq(nsm_world_must(w, "echo $NSMOUNT_RUNTIME_DIR"),
                          nsm_world_printf(w, "%s\n", w->runtime_dir));
-        o = nsm_process_wait(nsm_world_spawn(w, "echo begun; exec sleep 100"), 300);
+        struct nsm_process *p = nsm_world_spawn(w, "echo begun; echo >begun; exec sleep 100");
+        nsm_world_must(w, "until test -s begun; do sleep 0.01; done");
+        o = nsm_process_wait(p, 1);
         cr_assert_eq(o->status, -ETIME);
         cr_assert_str_eq(o->out, "begun\n");
 }

@@ -169,7 +169,7 @@ Test(tenant, a_source_is_where_only_root_gets_to)
         nsm_world_must(w, "umount storage");
 }
 
-Test(tenant, twenty_at_once_never_share_ids, .timeout = 120)
+Test(tenant, twenty_at_once_never_share_ids, .timeout = 280)
 {
         NSM_REQUIRE();
         cleanup_world struct nsm_world *w = new_world();
@@ -185,7 +185,7 @@ Test(tenant, twenty_at_once_never_share_ids, .timeout = 120)
 }
 
 /* Killed wherever it may be, it leaves the old file or the new one, and the lock free. */
-Test(tenant, a_killed_change_leaves_a_whole_file, .timeout = 120)
+Test(tenant, a_killed_change_leaves_a_whole_file, .timeout = 280)
 {
         NSM_REQUIRE();
         cleanup_world struct nsm_world *w = new_world();

@@ -101,7 +101,7 @@ static void try_all(enum fault fault, bool shared, const char *at)
 }
 
 #define FAULT_TEST(name, fault, shared, at)        \
-        Test(graft_faults, name, .timeout = 120)   \
+        Test(graft_faults, name, .timeout = 280)   \
         {                                          \
                 KIT_REQUIRE();                     \
                 try_all(fault, shared, at);        \
@@ -124,7 +124,7 @@ static void try_double(unsigned undoers, unsigned helpers, bool undone)
 }
 
 /* EAGAIN is what nsm_helper_finish() says of a job that is not over. */
-Test(graft_faults, any_errno_ends_a_job, .timeout = 20)
+Test(graft_faults, any_errno_ends_a_job, .timeout = 200)
 {
         KIT_REQUIRE();
         static const enum nsm_step steps[] = { NSM_STEP_SCAN, NSM_STEP_JOIN, NSM_STEP_MOVE };

@@ -194,7 +194,7 @@ static int remove_many(struct view_kit *k)
         return 0;
 }
 
-Test(view_data, limits_refuse_and_recover, .timeout = 60)
+Test(view_data, limits_refuse_and_recover, .timeout = 280)
 {
         NSM_REQUIRE();
         struct view_kit k = { .w = nsm_world_new() };
