@@ -183,6 +183,9 @@ MODEL_RUN(setcap)
                 .rootid = htole32((uint32_t)op->n[0]),
         };
 
+        /* A root that is storage id 0 is stored as version 2: what was so before does not change. */
+        if (op->n[0] == 0 && op->n[1])
+                return -1;
         return lsetxattr(model_path(op->path[0]), "security.capability", &cap,
                          op->n[1] ? XATTR_CAPS_SZ_3 : XATTR_CAPS_SZ_2, 0);
 }
