@@ -140,9 +140,13 @@ static int prepare(struct nsm_view *view, uint64_t parent, const char *name, mod
                 r = nsm_dir_get(view, parent, ret);
         if (r == 0)
                 r = nsm_caller_become(view, thread, caller);
-        /* The kernel has taken the bits away that this caller may not set. */
+        /*
+         * The kernel has taken S_ISGID away where this caller may not set it. A
+         * caller in the directory's group keeps it as such, others by privilege.
+         */
         if (r == 0)
-                r = nsm_thread_keep_set_ids(thread, mode & (S_ISUID | S_ISGID));
+                r = nsm_thread_keep_set_ids(thread, (mode & S_ISGID) &&
+                                                    caller->group == NSM_ID_INVALID);
         return r;
 }
 

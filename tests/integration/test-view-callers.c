@@ -217,26 +217,27 @@ static int govern_all(uint32_t first)
  * depends on the caller's groups, which are not told of truncations and chown;
  * beside S_ISUID, of writes neither.
  */
-#define STAYS(what) { what "-2767", "0 767", "0 2767" }, { what "-6767", "0 767", "0 2767" }
-#define GOES(what) { what "-6767", "0 2767", "0 767" }
+#define STAYS(what) \
+        { what "-2767", "0 767", "0 2767", false }, { what "-6767", "0 767", "0 2767", false }
+#define GOES(what) { what "-6767", "0 2767", "0 767", false }
 /* The kernel does not ask for chown(2) of nothing; on the storage it strips, and may be refused. */
-#define NOTHING(mode, left)                                                             \
-        { "chown-nothing-" mode, "0 " left, "0 " mode },                                \
-        { "chown-nothing-" mode, "1 " mode, "0 " mode }
-/* Ids outside the map, which only the host has: always EOVERFLOW. */
-#define OUTSIDE(mode) { "acl-of-nobody-" mode, "22 " mode, "75 " mode }
+#define NOTHING(mode, left) { "chown-nothing-" mode, "0 " left, "0 " mode, false }
+#define NOT_REFUSED(mode) { "chown-nothing-" mode, "1 " mode, "0 " mode, false }
+/* Ids outside the map, which only the host has: always EOVERFLOW, if the kernel lets it pass. */
+#define OUTSIDE(mode) { "acl-of-nobody-" mode, "22 " mode, "75 " mode, true }
+#define END { NULL, NULL, NULL, false }
 
 static const struct callers_difference change_known[] = {
         STAYS("truncate"), STAYS("ftruncate"), STAYS("open-truncate"), STAYS("chown-same"),
         GOES("write"), GOES("append"), GOES("allocate"), GOES("punch"), GOES("copy"),
         NOTHING("2777", "777"), NOTHING("2767", "767"), NOTHING("4767", "767"),
         NOTHING("6777", "777"), NOTHING("6767", "767"), NOTHING("6767", "2767"),
-        OUTSIDE("2777"), OUTSIDE("2767"), OUTSIDE("4767"), OUTSIDE("6777"), OUTSIDE("6767"),
-        OUTSIDE("777"), { NULL, NULL, NULL },
+        NOT_REFUSED("2777"), NOT_REFUSED("2767"), NOT_REFUSED("4767"), NOT_REFUSED("6777"),
+        NOT_REFUSED("6767"), OUTSIDE("2777"), OUTSIDE("2767"), OUTSIDE("4767"),
+        OUTSIDE("6777"), OUTSIDE("6767"), OUTSIDE("777"), END,
 };
 static const struct callers_difference govern_known[] = {
-        { "give-outside", "75 666", "1 666" }, { "capable", "22 666", "75 666" },
-        { NULL, NULL, NULL },
+        { "give-outside", "75 666", "1 666", true }, { "capable", "22 666", "75 666", true }, END,
 };
 
 static const struct callers_scene change_scene = {
