@@ -64,6 +64,9 @@ static const struct limited {
         { "ioctl", 1, IS, FS_IOC_GETVERSION },
         { "ioctl", 1, IS, FS_IOC_FSGETXATTR },
         { "ioctl", 1, IS, FS_IOC_FSSETXATTR },
+#if NSM_SANITIZED
+        { "ioctl", 1, IS, TCGETS }, /* whether a report goes to a terminal */
+#endif
         /* Not F_SETLEASE, F_NOTIFY, F_SETOWN, F_SETPIPE_SZ. */
         { "fcntl", 1, IS, F_DUPFD },
         { "fcntl", 1, IS, F_DUPFD_CLOEXEC },
