@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The pipe and the watcher of a view (fs/watch/watch.h): what nsmountd does, for one alone. */
+/* The watcher of a view that stands alone (fs/watch/watch.h). */
 #ifndef NSM_NSMOUNTFS_WATCHING_H
 #define NSM_NSMOUNTFS_WATCHING_H
 
 #include <sys/types.h>
-
-/*
- * A pipe as fs/worker.h has it: *ret_worker goes to the worker, *ret_watcher to
- * whoever watches. 0 or -errno.
- */
-int nsm_watching_open(int *ret_worker, int *ret_watcher);
 
 /*
  * Starts a watcher of the directory @source_fd for the view that the worker @pid

@@ -173,7 +173,7 @@ static int run_standalone(struct nsm_options *options, struct nsm_error *err)
         if (pipe2(ready, O_CLOEXEC) < 0)
                 return nsm_error_set(err, -errno, "pipe: %m");
         if (options->view.coherence == NSM_COHERENCE_SHARED)
-                nsm_watching_open(&changes, &tell_changes);
+                nsm_watch_make_pipe(&changes, &tell_changes);
         pid_t pid = nsm_sys_fork(CLONE_NEWPID, &pidfd);
         if (pid < 0) {
                 errno = -pid;

@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,6 +19,40 @@
 
 /* After each batch of events: what comes meanwhile is merged by the kernel, and read at once. */
 #define BREATH_NSEC 5000000
+
+int nsm_watch_make_pipe(int *ret_worker, int *ret_watcher)
+{
+        char path[32];
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+                return -errno;
+        cleanup_fd int reader = ends[0];
+        cleanup_fd int writer = ends[1];
+        /* A reader that could write, too, never sees the end of writers. */
+        snprintf(path, sizeof path, "/proc/self/fd/%d", reader);
+        int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        *ret_worker = fd;
+        *ret_watcher = nsm_take_fd(&writer);
+        return 0;
+}
+
+int nsm_watch_reopen_pipe(int worker_fd, int *ret_watcher)
+{
+        char path[32];
+        struct stat st;
+
+        if (fstat(worker_fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+                return -EBADF;
+        snprintf(path, sizeof path, "/proc/self/fd/%d", worker_fd);
+        int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        *ret_watcher = fd;
+        return 0;
+}
 
 int nsm_watch_send(int socket_fd, const struct nsm_watch_order *order, int source_fd, int pipe_fd)
 {

@@ -43,6 +43,15 @@ struct nsm_watch_answer {
         uint32_t unused;
 };
 
+/*
+ * A pipe as fs/worker.h has it: *ret_worker goes to the worker, *ret_watcher to
+ * whoever watches. 0 or -errno.
+ */
+int nsm_watch_make_pipe(int *ret_worker, int *ret_watcher);
+
+/* The writing end, by a descriptor of the worker's that is not trusted. 0 or -errno. */
+int nsm_watch_reopen_pipe(int worker_fd, int *ret_watcher);
+
 /* Sends an order. The descriptors stay the caller's. 0 or -errno, -EAGAIN included. */
 int nsm_watch_send(int socket_fd, const struct nsm_watch_order *order, int source_fd, int pipe_fd);
 

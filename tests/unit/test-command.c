@@ -265,11 +265,13 @@ static const char list_text[] =
         " 'views': [{'name': 'acme/root', 'tenant': 'acme', 'volume': 'root', 'readOnly': false,"
         " 'pid': 71, 'state': 'serving', 'engine': 'fuse', 'transport': '/dev/fuse',"
         " 'passthrough': false, 'quota': 'unlimited', 'device': '0:61', 'requests': 1,"
-        " 'errors': 0, 'descriptors': 9, 'inodes': 120, 'tableBytes': 30720},"
+        " 'errors': 0, 'descriptors': 9, 'inodes': 120, 'tableBytes': 30720,"
+        " 'changes': 'events', 'changesHeard': 7},"
         " {'name': 'gone/root', 'tenant': 'gone', 'volume': 'root', 'readOnly': true,"
         " 'pid': 72, 'state': 'dead', 'engine': 'fuse', 'transport': '/dev/fuse',"
         " 'passthrough': true, 'quota': 'unlimited', 'device': '0:62', 'requests': 12,"
-        " 'errors': 3, 'descriptors': 0, 'inodes': 0, 'tableBytes': 0}],"
+        " 'errors': 3, 'descriptors': 0, 'inodes': 0, 'tableBytes': 0,"
+        " 'changes': 'none', 'changesHeard': 0}],"
         " 'grafts': [{'name': 'g1', 'view': 'acme/root', 'tenant': 'acme', 'volume': 'root',"
         " 'readOnly': false, 'kind': 'container', 'pid': 4711, 'mountNamespace': 4026532200,"
         " 'path': '/'}, {'name': 'g2', 'view': 'acme/root', 'tenant': 'acme', 'volume': 'root',"
@@ -282,7 +284,8 @@ static const char list_text[] =
 static const char tree_ascii[] =
         "acme  ids 0..65535 -> 100000..165535\n"
         "|- view acme/root  rw  serving   pid 71  dev 0:61\n"
-        "|  |  fuse over /dev/fuse, no passthrough, quota unlimited\n"
+        "|  |  fuse over /dev/fuse, no passthrough, quota unlimited, "
+        "changes by others: events\n"
         "|  |  1 request, 0 errors, 9 descriptors, 120 inodes in 30.0 KiB\n"
         "|  |- g1 at / of mnt:[4026532200], pid 4711\n"
         "|  `- g2 at /run/b/root of the host\n"
@@ -290,7 +293,7 @@ static const char tree_ascii[] =
         "beta  ids 0 -> 5; groups 0 -> 6, 1..2 -> 9..10\n"
         "gone  no longer configured\n"
         "`- view gone/root  ro  dead      pid 72  dev 0:62\n"
-        "      fuse over /dev/fuse, passthrough, quota unlimited\n"
+        "      fuse over /dev/fuse, passthrough, quota unlimited, changes by others: none\n"
         "      12 requests, 3 errors, 0 descriptors, 0 inodes in 0 B\n";
 
 Test(tree, is_drawn)

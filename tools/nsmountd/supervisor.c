@@ -20,6 +20,7 @@
 #include "tools/nsmountd/list.h"
 #include "tools/nsmountd/superblock.h"
 #include "tools/nsmountd/view.h"
+#include "tools/nsmountd/watchers.h"
 
 /* Bounds of how often grafts are looked after, in microseconds. */
 #define SWEEP_MIN_US UINT64_C(250000)
@@ -323,6 +324,7 @@ void supervisor_free(struct supervisor *supervisor)
                 graft_free(graft);
         DL_FOREACH_SAFE(supervisor->views, view, next_view)
                 view_free(view);
+        watchers_free(supervisor);
         nsm_server_free(supervisor->server);
         sd_event_source_disable_unref(supervisor->sweep);
         sd_event_source_disable_unref(supervisor->start);

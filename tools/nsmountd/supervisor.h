@@ -30,6 +30,7 @@
 struct view;
 struct graft;
 struct job;
+struct watcher;
 
 struct supervisor {
         sd_event *event;
@@ -44,6 +45,7 @@ struct supervisor {
         struct view *views;       /* lists of utlist.h, owned */
         struct graft *grafts;
         struct job *jobs;
+        struct watcher *watchers;
         uint64_t next_view, next_graft;
         sd_event_source *sweep;    /* timer; on while there are views or grafts */
         sd_event_source *start;    /* deferred: jobs that may run */

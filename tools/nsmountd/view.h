@@ -22,6 +22,17 @@ enum view_state {
         VIEW_DEAD,     /* the worker has gone; kept while grafts remain */
 };
 
+/* How a view learns what others change on its storage. */
+enum view_changes {
+        VIEW_CHANGES_NONE,     /* exclusive: there are none */
+        VIEW_CHANGES_ASKED,    /* beside another: nothing is cached */
+        VIEW_CHANGES_TIMEOUTS,
+        VIEW_CHANGES_PENDING,  /* a watcher has been asked */
+        VIEW_CHANGES_EVENTS,
+};
+
+struct watcher;
+
 struct view {
         struct view *prev, *next;
         struct supervisor *supervisor;
@@ -39,6 +50,9 @@ struct view {
         struct worker worker;
         int fuse_fd, mount_fd;
         dev_t device;
+        enum view_changes changes;
+        struct watcher *watcher; /* who tells it; borrowed */
+        bool rewatched;          /* by a second watcher, after the first had ended */
         uint64_t unused_since; /* supervisor_now(); 0 while somebody needs it */
         sd_event_source *death; /* the worker's pidfd */
         sd_event_source *timer; /* looks whether it serves; or the limit of closing */

@@ -11,6 +11,7 @@
 #include "fs/base/parse.h"
 #include "tools/nsmountd/superblock.h"
 #include "tools/nsmountd/viewstart.h"
+#include "tools/nsmountd/watchers.h"
 
 static const char *const state_names[] = {
         [VIEW_STARTING] = "starting",
@@ -33,7 +34,7 @@ json_t *view_to_json(const struct view *view)
 
         snprintf(device, sizeof device, "%u:%u", major(view->device), minor(view->device));
         return json_pack("{s:s, s:s, s:s, s:b, s:i, s:s, s:s, s:s, s:b, s:s, s:s,"
-                         " s:I, s:I, s:I, s:I, s:I}",
+                         " s:I, s:I, s:I, s:I, s:I, s:s, s:I}",
                          "name", view_format_name(view, name, sizeof name),
                          "tenant", view->tenant, "volume", view->volume,
                          "readOnly", view->read_only, "pid", (int)view->worker.pid,
@@ -43,7 +44,9 @@ json_t *view_to_json(const struct view *view)
                          "errors", counter(&stats->errors),
                          "descriptors", counter(&stats->descriptors),
                          "inodes", counter(&stats->inodes),
-                         "tableBytes", counter(&stats->table_bytes));
+                         "tableBytes", counter(&stats->table_bytes),
+                         "changes", watchers_describe(view),
+                         "changesHeard", counter(&stats->changes));
 }
 
 json_t *view_to_record(const struct view *view)
@@ -115,6 +118,17 @@ static int resume(struct view *view)
         return r < 0 ? r : 0;
 }
 
+/* As viewstart.c has it, from what the view was started with. */
+static enum view_changes changes_of(const struct view *view)
+{
+        json_t *settings = json_loads(view->settings, 0, NULL);
+        bool exclusive = json_is_true(json_object_get(settings, "exclusive"));
+
+        json_decref(settings);
+        return view->beside ? VIEW_CHANGES_ASKED
+               : exclusive  ? VIEW_CHANGES_NONE : VIEW_CHANGES_TIMEOUTS;
+}
+
 int view_from_record(struct supervisor *supervisor, uint64_t id, const json_t *record,
                      struct view **ret, struct nsm_error *err)
 {
@@ -143,6 +157,9 @@ int view_from_record(struct supervisor *supervisor, uint64_t id, const json_t *r
                                      (unsigned long long)id);
         }
         DL_APPEND(supervisor->views, view);
+        view->changes = changes_of(view);
+        if (view->state == VIEW_SERVING)
+                watchers_resume(view);
         *ret = view;
         return 0;
 }

@@ -13,7 +13,9 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
 #include "fs/view/limits.h"
+#include "fs/watch/watch.h"
 #include "tools/nsmountd/superblock.h"
+#include "tools/nsmountd/watchers.h"
 
 static int print_map(FILE *f, const char *key, const struct nsm_idmap *storage,
                      const struct nsm_idmap *host, struct nsm_error *err)
@@ -73,6 +75,8 @@ static struct view *new_view(struct supervisor *supervisor, const struct nsm_ten
         view->settings = view_describe_settings(tenant, volume);
         view->read_only = read_only || volume->read_only;
         view->beside = read_only && !volume->read_only;
+        view->changes = view->beside        ? VIEW_CHANGES_ASKED
+                        : volume->exclusive ? VIEW_CHANGES_NONE : VIEW_CHANGES_TIMEOUTS;
         view->nosuid = !volume->suid_allow;
         view->nodev = !volume->devices_allow;
         view->worker = (struct worker)WORKER_NONE;
@@ -84,7 +88,8 @@ static struct view *new_view(struct supervisor *supervisor, const struct nsm_ten
 }
 
 static int open_source(struct view *view, const struct nsm_tenant *tenant,
-                       const struct nsm_volume *volume, int *ret_fd, struct nsm_error *err)
+                       const struct nsm_volume *volume, int *ret_source, int *ret_fd,
+                       struct nsm_error *err)
 {
         cleanup_fd int source = -1;
         char link[64], path[PATH_MAX];
@@ -107,6 +112,7 @@ static int open_source(struct view *view, const struct nsm_tenant *tenant,
                 nsm_error_prefix(err, "%s", volume->source);
                 return fd;
         }
+        *ret_source = nsm_take_fd(&source);
         *ret_fd = fd;
         return view->source ? 0 : nsm_error_set(err, -ENOMEM, "no memory");
 }
@@ -145,7 +151,10 @@ static int start(struct view *view, const struct nsm_tenant *tenant,
                  const struct nsm_volume *volume, struct nsm_error *err)
 {
         cleanup_free char *options = NULL;
+        cleanup_fd int directory = -1; /* the source, as the host has it mounted */
         cleanup_fd int source = -1;
+        cleanup_fd int changes = -1;
+        cleanup_fd int tell_changes = -1;
         cleanup_fd int gate = -1;
         struct worker_descriptors descriptors;
         int r = view_format_options(tenant, volume, view->read_only, &options, err);
@@ -154,13 +163,15 @@ static int start(struct view *view, const struct nsm_tenant *tenant,
         if (r == 0)
                 r = nsm_config_compare_sources(view->supervisor->config, tenant->name, err);
         if (r == 0)
-                r = open_source(view, tenant, volume, &source, err);
+                r = open_source(view, tenant, volume, &directory, &source, err);
         if (r == 0)
                 r = make_superblock(view, err);
         if (r < 0)
                 return r;
+        if (view->changes == VIEW_CHANGES_TIMEOUTS)
+                (void)nsm_watch_make_pipe(&changes, &tell_changes); /* or by timeouts */
         descriptors = (struct worker_descriptors){ .fuse = view->fuse_fd, .source = source,
-                                                   .mount = view->mount_fd };
+                                                   .mount = view->mount_fd, .changes = changes };
         r = worker_spawn(view->supervisor->worker_program, options, &descriptors, &view->worker,
                          &gate, err);
         if (r < 0)
@@ -168,6 +179,9 @@ static int start(struct view *view, const struct nsm_tenant *tenant,
         r = set_going(view, &gate, err);
         if (r < 0)
                 worker_kill(&view->worker, SIGKILL);
+        nsm_close_fd(nsm_take_fd(&changes)); /* or we would count as who reads it */
+        if (r >= 0 && tell_changes >= 0)
+                watchers_add(view, directory, tell_changes);
         return r;
 }
 

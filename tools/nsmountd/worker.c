@@ -43,18 +43,18 @@ static char **worker_environment(char *ret[8])
         return ret;
 }
 
-/* Gives each descriptor of @fds the number of @numbers; dup2 clears close-on-exec. */
+/* Gives each descriptor of @fds (-1: none) its number; dup2 clears close-on-exec. */
 static int place_descriptors(const int *fds, const int *numbers, size_t n)
 {
         int spare[8];
 
         for (size_t i = 0; i < n; i++) {
-                spare[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, FD_SPARE);
-                if (spare[i] < 0)
+                spare[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, FD_SPARE);
+                if (fds[i] >= 0 && spare[i] < 0)
                         return -errno;
         }
         for (size_t i = 0; i < n; i++)
-                if (dup2(spare[i], numbers[i]) < 0)
+                if (spare[i] >= 0 && dup2(spare[i], numbers[i]) < 0)
                         return -errno;
         return 0;
 }
@@ -74,15 +74,15 @@ struct start {
         const char *program;
         char *const *argv;
         int gate;
-        int fds[6];
+        int fds[7];
 };
 
 /* The child, until its program starts. Exit status 127 has its reason on stderr. */
 static void __attribute__((noreturn)) run_child(const struct start *start)
 {
-        static const int numbers[6] = { STDIN_FILENO, STDOUT_FILENO, NSM_WORKER_FD_FUSE,
+        static const int numbers[7] = { STDIN_FILENO, STDOUT_FILENO, NSM_WORKER_FD_FUSE,
                                         NSM_WORKER_FD_SOURCE, NSM_WORKER_FD_STATE,
-                                        NSM_WORKER_FD_MOUNT };
+                                        NSM_WORKER_FD_MOUNT, NSM_WORKER_FD_CHANGES };
         char *environment[8];
         char go;
         ssize_t n;
@@ -94,7 +94,7 @@ static void __attribute__((noreturn)) run_child(const struct start *start)
         while (n < 0 && errno == EINTR);
         if (n != 1)
                 _exit(0); /* the supervisor has died: as if we had never been */
-        if (place_descriptors(start->fds, numbers, 6) == 0)
+        if (place_descriptors(start->fds, numbers, 7) == 0)
                 execve(start->program, start->argv, worker_environment(environment));
         dprintf(STDERR_FILENO, "nsmountd: %s: %s\n", start->program, strerror(errno));
         _exit(127);
@@ -143,7 +143,7 @@ int worker_spawn(const char *program, const char *options,
         if (worker.pid == 0) {
                 struct start start = { program, argv, gate_read,
                                        { null, null, descriptors->fuse, descriptors->source,
-                                         state, descriptors->mount } };
+                                         state, descriptors->mount, descriptors->changes } };
                 nsm_close_fd(gate_write); /* or we would wait for ourselves */
                 run_child(&start);
         }
@@ -258,6 +258,15 @@ int worker_adopt(pid_t pid, uint64_t start_time, dev_t device, struct worker *re
         *ret_fuse = nsm_take_fd(&fuse);
         *ret_mount = nsm_take_fd(&mount);
         return 0;
+}
+
+int worker_get_changes(const struct worker *worker, int *ret)
+{
+        int fd = nsm_sys_pidfd_getfd(worker->pidfd, NSM_WORKER_FD_CHANGES);
+
+        if (fd >= 0)
+                *ret = fd;
+        return fd < 0 ? fd : 0;
 }
 
 enum nsm_worker_state worker_get_state(const struct worker *worker)

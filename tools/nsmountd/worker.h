@@ -25,6 +25,7 @@ struct worker_descriptors {
         int fuse;   /* all borrowed */
         int source;
         int mount;
+        int changes; /* the pipe, or -1 */
 };
 
 /*
@@ -50,6 +51,9 @@ int worker_release(int *gate);
  */
 int worker_adopt(pid_t pid, uint64_t start_time, dev_t device, struct worker *ret,
                  int *ret_fuse, int *ret_mount, struct nsm_error *err);
+
+/* The pipe of changes of a running worker; the caller's. 0 or -errno. */
+int worker_get_changes(const struct worker *worker, int *ret);
 
 enum nsm_worker_state worker_get_state(const struct worker *worker);
 
