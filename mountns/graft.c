@@ -12,23 +12,13 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/sys.h"
 #include "mountns/joiner.h"
-
-/* Symlinks are followed as long as they stay in the root. */
-#define RESOLVE (RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+#include "mountns/resolve.h"
 
 /* Where the graft goes. */
 struct spot {
-        int dir;             /* the directory, or -1 while it is missing */
-        int parent;          /* then: where it has to be made */
-        char name[NAME_MAX + 1];
+        struct nsm_resolved at;
         char path[PATH_MAX]; /* in the container's root, symlinks resolved */
 };
-
-static void spot_clear(struct spot *spot)
-{
-        nsm_close_fd(spot->dir);
-        nsm_close_fd(spot->parent);
-}
 
 /* The process that was named may have another root than its namespace. */
 static int enter_root(const struct nsm_joiner *j, struct nsm_error *err)
@@ -46,10 +36,15 @@ static int explain(int code, const char *at, struct nsm_error *err)
         switch (code) {
         case -EXDEV:
                 return nsm_error_set(err, -ECANCELED,
-                                     "%s leads through a symlink out of the container's root, or "
-                                     "through an absolute one: name the directory itself", at);
+                                     "%s leads through a symlink out of the container's root: "
+                                     "name the directory itself", at);
         case -ELOOP:
-                return nsm_error_set(err, -ECANCELED, "%s leads through too many symlinks", at);
+                return nsm_error_set(err, -ECANCELED, "%s leads through too many symlinks, or one of "
+                                     "/proc", at);
+        case -EEXIST:
+                return nsm_error_set(err, -ECANCELED,
+                                     "%s is a symlink to nothing: name a directory, or a name "
+                                     "that is free", at);
         case -ENOTDIR:
                 return nsm_error_set(err, -ECANCELED,
                                      "%s is not a directory: name one, or a name that is free",
@@ -69,43 +64,23 @@ static int path_of(int dir, char *ret, size_t size)
         return fchdir(dir) < 0 || !getcwd(ret, size) ? -errno : 0;
 }
 
-static int find_missing(int root, const char *at, struct spot *spot, struct nsm_error *err)
+static int find_spot(int root, const char *at, struct spot *spot, struct nsm_error *err)
 {
-        const char *slash = strrchr(at, '/');
-        char above[PATH_MAX];
+        struct nsm_resolved *to = &spot->at;
+        int r = nsm_resolve(root, at, to);
         size_t n;
-        int r;
 
-        snprintf(above, sizeof above, ".%.*s", (int)(slash - at), at);
-        snprintf(spot->name, sizeof spot->name, "%s", slash + 1);
-        spot->parent = nsm_sys_openat2(root, above, O_PATH | O_DIRECTORY, 0, RESOLVE);
-        if (spot->parent < 0)
-                return explain(spot->parent, at, err);
-        r = path_of(spot->parent, spot->path, sizeof spot->path);
+        if (r == 0)
+                r = path_of(to->dir < 0 ? to->parent : to->dir, spot->path, sizeof spot->path);
         if (r < 0)
                 return explain(r, at, err);
+        if (to->dir >= 0)
+                return 0;
         n = strlen(spot->path);
         if (n == 1)
                 n = 0;
-        if (snprintf(spot->path + n, sizeof spot->path - n, "/%s", spot->name) >=
-            (int)(sizeof spot->path - n))
-                return explain(-ENAMETOOLONG, at, err);
-        return 0;
-}
-
-static int find_spot(int root, const char *at, struct spot *spot, struct nsm_error *err)
-{
-        char relative[PATH_MAX];
-        int r;
-
-        snprintf(relative, sizeof relative, ".%s", at);
-        spot->dir = nsm_sys_openat2(root, relative, O_PATH | O_DIRECTORY, 0, RESOLVE);
-        if (spot->dir == -ENOENT)
-                return find_missing(root, at, spot, err);
-        if (spot->dir < 0)
-                return explain(spot->dir, at, err);
-        r = path_of(spot->dir, spot->path, sizeof spot->path);
-        return r < 0 ? explain(r, at, err) : 0;
+        return snprintf(spot->path + n, sizeof spot->path - n, "/%s", to->name) >=
+               (int)(sizeof spot->path - n) ? explain(-ENAMETOOLONG, at, err) : 0;
 }
 
 static int make_directory(struct nsm_joiner *j, struct spot *spot, struct nsm_error *err)
@@ -113,28 +88,24 @@ static int make_directory(struct nsm_joiner *j, struct spot *spot, struct nsm_er
         struct nsm_record record = { .kind = NSM_RECORD_DIRECTORY };
         int r;
 
-        snprintf(record.text, sizeof record.text, "%s", spot->name);
-        if (faccessat(spot->parent, spot->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-                return nsm_error_set(err, -ECANCELED,
-                                     "%s is a symlink to nothing: name a directory, or a name "
-                                     "that is free", j->request->at);
+        snprintf(record.text, sizeof record.text, "%s", spot->at.name);
         /* Said before it is done: a removal of what was not made does no harm. */
-        r = nsm_joiner_say(j, &record, &spot->parent, 1, err);
+        r = nsm_joiner_say(j, &record, &spot->at.parent, 1, err);
         if (r < 0)
                 return r;
-        if (mkdirat(spot->parent, spot->name, 0755) < 0)
+        if (mkdirat(spot->at.parent, spot->at.name, 0755) < 0)
                 return nsm_error_set(err, -errno, "cannot make the directory %s in the "
                                      "container: %s", spot->path, strerror(errno));
-        spot->dir = nsm_sys_openat2(spot->parent, spot->name, O_PATH | O_DIRECTORY, 0,
+        spot->at.dir = nsm_sys_openat2(spot->at.parent, spot->at.name, O_PATH | O_DIRECTORY, 0,
                                     RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
-        return spot->dir < 0 ? explain(spot->dir, spot->path, err) : 0;
+        return spot->at.dir < 0 ? explain(spot->at.dir, spot->path, err) : 0;
 }
 
 static int mount_there(int tree, const struct spot *spot, struct nsm_error *err)
 {
         struct mount_attr attr = { .propagation = MS_PRIVATE };
 
-        if (move_mount(tree, "", spot->dir, "", MOVE_MOUNT_F_EMPTY_PATH |
+        if (move_mount(tree, "", spot->at.dir, "", MOVE_MOUNT_F_EMPTY_PATH |
                        MOVE_MOUNT_T_EMPTY_PATH) < 0)
                 return nsm_error_set(err, -errno, "cannot mount at %s in the container: %s",
                                      spot->path, strerror(errno));
@@ -160,7 +131,7 @@ static int place_graft(struct nsm_joiner *j, int tree, struct spot *spot, struct
                 r = nsm_joiner_step(j, NSM_STEP_ENTER, err);
         if (r == 0)
                 r = nsm_joiner_ask(j, err); /* no other graft there? */
-        if (r >= 0 && spot->dir < 0)
+        if (r >= 0 && spot->at.dir < 0)
                 r = make_directory(j, spot, err);
         if (r >= 0)
                 r = nsm_joiner_step(j, NSM_STEP_DIRECTORY, err);
@@ -171,7 +142,7 @@ static int place_graft(struct nsm_joiner *j, int tree, struct spot *spot, struct
 
 int nsm_graft_run(struct nsm_joiner *j, struct nsm_error *err)
 {
-        __attribute__((cleanup(spot_clear))) struct spot spot = { .dir = -1, .parent = -1 };
+        struct spot spot = { .at = NSM_RESOLVED_INIT };
         cleanup_fd int tree = -1;
         int r = nsm_joiner_lock_mounts(j, err);
 
@@ -185,7 +156,10 @@ int nsm_graft_run(struct nsm_joiner *j, struct nsm_error *err)
                 r = nsm_joiner_enter_mounts(j, err);
         if (r == 0)
                 r = enter_root(j, err);
-        return r < 0 ? r : place_graft(j, tree, &spot, err);
+        if (r == 0)
+                r = place_graft(j, tree, &spot, err);
+        nsm_resolved_clear(&spot.at);
+        return r;
 }
 
 int nsm_graft_unmount(const char *path, uint64_t mount_id, int flags)

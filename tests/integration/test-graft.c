@@ -231,7 +231,7 @@ Test(graft, bad_places_are_refused)
 {
         KIT_REQUIRE();
         cleanup_kit struct kit k = kit_new(&tmpfs_root);
-        const char *before = nsm_container_mountinfo(k.c);
+        const char *before;
         static const struct {
                 const char *at, *text;
         } cases[] = {
@@ -247,18 +247,59 @@ Test(graft, bad_places_are_refused)
                 { "/missing/x", "does not exist" },
                 { "/out", "out of the container's root" },
                 { "/out/x", "out of the container's root" },
-                { "/absolute/x", "out of the container's root" },
+                { "/srv/up", "out of the container's root" },
                 { "/dangling", "symlink to nothing" },
+                { "/dangling/x", "does not exist" },
+                { "/absolute/x/y", "does not exist" },
+                { "/absolute-file", "not a directory" },
                 { "/loop", "too many symlinks" },
                 { "/self", "root itself" },
         };
 
         nsm_container_must(k.c, "mkdir /srv && echo > /file && ln -s ../../.. /out && "
                            "ln -s /srv /absolute && ln -s nothing /dangling && ln -s loop /loop && "
-                           "ln -s . /self");
+                           "ln -s . /self && ln -s ../srv/../.. /srv/up && ln -s /file /absolute-file");
+        before = nsm_container_mountinfo(k.c);
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
                 kit_must_not(k.w, kit_attach(k.c, k.view, cases[i].at), 11, cases[i].text);
         cr_assert_str_eq(nsm_container_mountinfo(k.c), before);
+}
+
+Test(graft, links_of_proc_are_not_followed)
+{
+        KIT_REQUIRE();
+        cleanup_kit struct kit k = kit_new(NULL);
+
+        nsm_container_must(k.c, "mount -t tmpfs t /mnt && ln -s /proc/1/cwd /mnt/magic");
+        kit_must_not(k.w, kit_attach(k.c, k.view, "/mnt/magic/x"), 11, "or one of /proc");
+        kit_must_not(k.w, kit_attach(k.c, k.view, "/proc/self"), 11, "or one of /proc");
+}
+
+/* As a process of the container would follow them. */
+Test(graft, symlinks_in_the_root_are_followed)
+{
+        KIT_REQUIRE();
+        cleanup_kit struct kit k = kit_new(&tmpfs_root);
+        static const struct {
+                const char *at, *path;
+        } cases[] = {
+                { "/absolute/new", "/srv/new" },
+                { "/absolute/deep", "/srv/deep" },
+                { "/chain", "/srv/end" },
+                { "/srv/back/other", "/other" },
+        };
+
+        nsm_container_must(k.c, "mkdir -p /srv/deep /srv/end /other && ln -s /srv /absolute && "
+                           "ln -s absolute/link /chain && ln -s deep/../../absolute/end /srv/link "
+                           "&& ln -s .. /srv/back");
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+                const char *out = kit_must(k.w, kit_attach(k.c, k.view, cases[i].at));
+                const char *line = nsm_world_printf(k.w, "path %s\n", cases[i].path);
+
+                cr_assert(strstr(out, line), "%s leads to %s", cases[i].at, out);
+                nsm_container_must(k.c, "mountpoint -q %s && test ! -L %s", cases[i].path,
+                                   cases[i].path);
+        }
 }
 
 Test(graft, grafts_do_not_overlap)
