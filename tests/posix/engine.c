@@ -174,7 +174,7 @@ static const struct px_operation *find_operation(const char *name)
 {
         const struct px_operation *const tables[] = { px_ops_names, px_ops_files,
                                                       px_ops_attributes, px_ops_times,
-                                                      px_ops_xattrs, px_ops_data };
+                                                      px_ops_xattrs, px_ops_data, px_ops_probes };
 
         for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
                 for (const struct px_operation *op = tables[i]; op->name; op++)

@@ -75,7 +75,7 @@ struct px_operation {
 };
 
 extern const struct px_operation px_ops_names[], px_ops_files[], px_ops_attributes[],
-        px_ops_times[], px_ops_xattrs[], px_ops_data[];
+        px_ops_times[], px_ops_xattrs[], px_ops_data[], px_ops_probes[];
 
 /* Compares and counts. @what: which part of the step; NULL: its result. */
 void px_check(struct px *px, const char *what, const char *expected, const char *actual);

@@ -49,6 +49,9 @@
  *     watch PATH...                    remember all times (and wait a clock tick)
  *     times PATH=amc...                which of atime, mtime, ctime have moved since
  *             (`-` for none); new@old=c compares with what was watched as `old`
+ *     change HOW PATH                  every way to change content (ops-data.c)
+ *     setxattr, setacl, setcaps, ...   ops-xattrs.c, ACLs in words: u=7,u5=6,g=5,m=7,o=0
+ *     probe NAME                       a function (probes.h): 0, or the line that failed
  *
  * After each case the whole directory is listed, and type, mode, owner, links,
  * size and link targets of everything are compared with the reference's.
