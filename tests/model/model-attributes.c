@@ -77,8 +77,8 @@ MODEL_RUN(statfs)
 static const char *xattr_name(long n)
 {
         static const char *const names[] = { "user.a", "user.b", "user.c", "user.", "nonsense",
-                                             "security.capability", "system.nonsense", "user.#",
-                                             "security.capability" };
+                                             "security.nsm", "system.nonsense", "user.#",
+                                             "trusted.nsm" };
 
         if (strchr(names[n], '#'))
                 return "user.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
@@ -120,17 +120,21 @@ MODEL_RUN(fgetxattr)
                                        (size_t)op->n[2]), op->n[2]);
 }
 
+/* The kernel does not say who lists: users see the names of trusted.* too, which is skipped. */
 MODEL_RUN(listxattr)
 {
         char *names = model_buffer((size_t)op->n[0], 0);
+        bool user = op->user != 0;
         ssize_t n = llistxattr(model_path(op->path[0]), names, (size_t)op->n[0]);
         uint64_t sum = 0;
 
         /* In whatever order. */
-        for (ssize_t at = 0; op->n[0] && at < n; at += (ssize_t)strlen(names + at) + 1)
-                sum += model_hash(0, names + at, strlen(names + at));
-        r->hash = sum;
-        return n;
+        for (ssize_t at = 0; op->n[0] && at < n; at += (ssize_t)strlen(names + at) + 1) {
+                if (!user || strncmp(names + at, "trusted.", 8) != 0)
+                        sum += model_hash(0, names + at, strlen(names + at));
+        }
+        r->hash = user && op->n[0] < 1000 ? 0 : sum;
+        return user && (n >= 0 || errno == ERANGE) ? 0 : n;
 }
 
 MODEL_RUN(removexattr)

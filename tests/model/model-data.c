@@ -41,13 +41,27 @@ static long received(struct model_result *r, const char *data, ssize_t n)
         return n;
 }
 
+/*
+ * Whether a file is open with O_DIRECT, and what is asked for suits no disk: how
+ * far that goes before it fails depends on where the file has holes.
+ */
+static bool unsuitable(int fd, long at, long size)
+{
+        return (fcntl(fd, F_GETFL) & O_DIRECT) && fcntl(fd, F_GETFL) > 0 &&
+               (at | size | lseek(fd, 0, SEEK_CUR)) % 512;
+}
+
 MODEL_RUN(write_here)
 {
+        if (unsuitable(s->fd[op->n[0]], 0, op->n[1]))
+                return -1;
         return write(s->fd[op->n[0]], model_buffer((size_t)op->n[1], op->n[2]), (size_t)op->n[1]);
 }
 
 MODEL_RUN(pwrite)
 {
+        if (unsuitable(s->fd[op->n[0]], op->n[1], op->n[2]))
+                return -1;
         return pwrite(s->fd[op->n[0]], model_buffer((size_t)op->n[2], op->n[3]), (size_t)op->n[2],
                       op->n[1]);
 }
@@ -56,6 +70,8 @@ MODEL_RUN(read_here)
 {
         char *to = model_buffer((size_t)op->n[1], 0);
 
+        if (unsuitable(s->fd[op->n[0]], 0, op->n[1]))
+                return -1;
         return received(r, to, read(s->fd[op->n[0]], to, (size_t)op->n[1]));
 }
 
@@ -63,6 +79,8 @@ MODEL_RUN(pread)
 {
         char *to = model_buffer((size_t)op->n[2], 0);
 
+        if (unsuitable(s->fd[op->n[0]], op->n[1], op->n[2]))
+                return -1;
         return received(r, to, pread(s->fd[op->n[0]], to, (size_t)op->n[2], op->n[1]));
 }
 
@@ -108,6 +126,8 @@ MODEL_RUN(copy)
 {
         loff_t from = op->n[2], to = op->n[2] / 2;
 
+        if (unsuitable(s->fd[op->n[0]], 1, 0) || unsuitable(s->fd[op->n[1]], 1, 0))
+                return -1;
         return copy_file_range(s->fd[op->n[0]], &from, s->fd[op->n[1]], &to, (size_t)op->n[3], 0);
 }
 
@@ -117,7 +137,8 @@ MODEL_RUN(sendfile)
         struct stat st;
 
         /* Pipes go another way in the kernel, and a pipe's end may be waited for. */
-        if (fstat(s->fd[op->n[1]], &st) < 0 || !S_ISREG(st.st_mode))
+        if (fstat(s->fd[op->n[1]], &st) < 0 || !S_ISREG(st.st_mode) ||
+            unsuitable(s->fd[op->n[0]], 1, 0) || unsuitable(s->fd[op->n[1]], 1, 0))
                 return -1;
         return sendfile(s->fd[op->n[1]], s->fd[op->n[0]], &from, (size_t)op->n[3]);
 }
@@ -130,7 +151,7 @@ MODEL_RUN(fsync)
 MODEL_RUN(setfl)
 {
         return fcntl(s->fd[op->n[0]], F_SETFL,
-                     (op->n[1] & (O_APPEND | O_NOATIME)) | O_NONBLOCK);
+                     (op->n[1] & (O_APPEND | O_DIRECT | O_NOATIME)) | O_NONBLOCK);
 }
 
 MODEL_RUN(lock)

@@ -33,7 +33,7 @@ static long draw_open(uint64_t *r, enum model_profile profile)
         struct { long flag; int of_100[MODEL_PROFILES]; } more[] = {
                 { O_CREAT, { 60, 80 } }, { O_EXCL, { 15, 0 } }, { O_TRUNC, { 25, 8 } },
                 { O_APPEND, { 15, 15 } }, { O_DIRECTORY, { 10, 0 } }, { O_NOFOLLOW, { 10, 0 } },
-                { O_DIRECT, { 0, 0 } }, { O_SYNC, { 3, 5 } }, { O_DSYNC, { 3, 5 } },
+                { O_DIRECT, { 5, 20 } }, { O_SYNC, { 3, 5 } }, { O_DSYNC, { 3, 5 } },
                 { O_NOATIME, { 5, 3 } }, { O_PATH, { 5, 1 } },
         };
 
@@ -73,7 +73,7 @@ static long draw_argument(uint64_t *r, enum model_domain domain, enum model_prof
         case D_OPEN: return draw_open(r, profile);
         case D_MODE: return CHOICE(r, 0644, 0600, 0666, 0, 04755, 02755, 0777, 02770, 01777, 0750,
                                    0755, 06777, 02644, 0500, 0022, 0077);
-        case D_NODE: return CHOICE(r, S_IFIFO, S_IFSOCK, S_IFREG);
+        case D_NODE: return CHOICE(r, S_IFIFO, S_IFSOCK, S_IFREG, S_IFCHR);
         case D_RENAME: return CHOICE(r, 0, 0, 0, 0, 1, 2, 2, 3, 8);
         case D_BOOL: return below(r, 2);
         case D_ID: return CHOICE(r, -1, -1, 0, 1000, 1001, 1002, 1030, 7, 65534);
@@ -81,7 +81,7 @@ static long draw_argument(uint64_t *r, enum model_domain domain, enum model_prof
                                    15032385535L);
         case D_NSEC: return CHOICE(r, 0, 1, 999999999, 123456789, UTIME_NOW, UTIME_OMIT, UTIME_NOW,
                                    UTIME_OMIT, 1000000000);
-        case D_XATTR: return CHOICE(r, 0, 1, 2, 3, 4, 6, 7);
+        case D_XATTR: return below(r, 9);
         case D_VALUE: return CHOICE(r, 0, 1, 20, 200, 200, 1000, 3000, 4200, 65536, 65537);
         case D_CREATE: return CHOICE(r, 0, 0, XATTR_CREATE, XATTR_REPLACE);
         case D_FALLOCATE: return CHOICE(r, 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
