@@ -95,6 +95,8 @@ static int open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
         if (!regular)
                 return -EPERM; /* FIFOs and devices are the kernel's, never the worker's */
         int flags = nsm_data_flags(fi->flags) & ~O_NOFOLLOW;
+        if (view->config.read_only) /* moves no atime, and has no right to ask for it */
+                flags &= ~O_NOATIME;
         int r = nsm_node_open(view, node, flags, &fd, &stx);
         if (r == -EPERM && (fi->flags & O_APPEND)) /* a file that is append-only opens no other way */
                 r = nsm_node_open(view, node, flags | O_APPEND, &fd, &stx);
