@@ -15,9 +15,9 @@ static const struct px_case cases[] = {
         { "through a link", NULL,
           "create f; symlink f l; watch l f; chmod l 0600; times l=~ f=c; stat f perm=0600; "
           "stat l perm=0777; symlink missing m; chmod m 0600 = ENOENT; symlink n n; chmod n 0 = ELOOP" },
-        { "others may not", "T=%nolink U=u2,65533:65534,65533:65533:65534,1000 M=0644,0777,06777",
+        { "others may not", "T=file,dir,fifo U=u2,65533:65534,65533:65533:65534,1000 M=0644,0777,06777",
           "make $T f 0640 65534 65534; watch f; @$U chmod f $M = EPERM; times f=-; stat f perm=0640" },
-        { "owners may", "T=%nolink U=65534:65534,65534:65533,65534:65533:65532,65534:1:65530 "
+        { "owners may", "T=file,dir,fifo U=65534:65534,65534:65533,65534:65533:65532,65534:1:65530 "
           "M=0644,01644,02755,04755,06755,07777,02644,07000 G=65534,65530",
           "make $T f 0640 65534 $G; watch f; @$U chmod f $M; times f=c; stat f perm=~" },
         { "root in every group", "T=file,dir G=0,5,65534 M=02755,06755,02644",

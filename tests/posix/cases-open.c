@@ -20,7 +20,7 @@ static const struct px_case cases[] = {
         { "flags on every type", "T=%all,dangling,loop,none A=" ACCESS
           " F=0,O_CREAT,O_CREAT|O_EXCL,O_TRUNC,O_DIRECTORY,O_NOFOLLOW,O_CREAT|O_TRUNC,"
           "O_CREAT|O_NOFOLLOW,O_CREAT|O_DIRECTORY,O_DIRECTORY|O_NOFOLLOW,O_APPEND,O_PATH,"
-          "O_PATH|O_NOFOLLOW,O_PATH|O_DIRECTORY,O_EXCL,O_NOATIME,O_SYNC,O_DSYNC,O_DIRECT",
+          "O_PATH|O_NOFOLLOW,O_PATH|O_DIRECTORY,O_NOATIME,O_DIRECT",
           "make $T f; open - f $A|$F|O_NONBLOCK 0600 = ~" },
         { "flags as others", "T=file,dir,link,fifo,sock,dangling A=" ACCESS
           " F=0,O_TRUNC,O_NOATIME,O_PATH,O_CREAT,O_CREAT|O_EXCL U=u1,u2",

@@ -35,9 +35,9 @@ static const struct px_case cases[] = {
         { "a link count of the parent", NULL,
           "mkdir a; mkdir a/b; mkdir a/c; stat a nlink=4; rmdir a/b; stat a nlink=3; "
           "rmdir a = ENOTEMPTY; rmdir a/c; stat a nlink=2; rmdir a; stat . nlink=2" },
-        { "without permission", "T=%all U=u1,u2 M=0700,0755,0733,0722,0777,0711,0444",
+        { "without permission", "T=file,dir,link U=u1,u2 M=0700,0755,0733,0722,0777,0711,0444",
           "make dir d $M; make $T d/f; @$U unlink d/f = ~; @$U rmdir d/f = ~" },
-        { "sticky", "D=0,65534,65533 A=0,65534,65533 T=%all U=u1,u2",
+        { "sticky", "D=0,65534,65533 A=0,65534,65533 T=file,dir,link U=u1,u2",
           "make dir d 01777 $D $D; make $T d/f; lchown d/f $A $A; @$U unlink d/f = ~; "
           "@$U rmdir d/f = ~" },
         { "sticky by group", "T=file,dir G=65534,65533",

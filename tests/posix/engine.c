@@ -108,11 +108,16 @@ static void report(struct px *px, const char *what, const char *expected, const 
         say(px, "\n");
 }
 
+static bool is_error(const char *result)
+{
+        return result[0] == 'E' && result[1] >= '0' && result[1] <= 'Z';
+}
+
 /* One of "A|B"; "ok": anything but the name of an error. */
 static bool is_one_of(const char *expected, const char *actual)
 {
         if (strcmp(expected, "ok") == 0)
-                return !(actual[0] == 'E' && actual[1] >= '0' && actual[1] <= 'Z');
+                return !is_error(actual);
         if (strcmp(expected, actual) == 0)
                 return true;
         while (*expected) {
@@ -125,6 +130,12 @@ static bool is_one_of(const char *expected, const char *actual)
         return false;
 }
 
+/* What the kernel would have said first, the worker says last; access(2) it is not asked. */
+static bool worker_may_differ(const struct px *px, const char *theirs, const char *actual)
+{
+        return is_error(theirs) && (is_error(actual) || strstr(px->step, "W_OK"));
+}
+
 void px_check(struct px *px, const char *what, const char *expected, const char *actual)
 {
         const char *theirs = next_of_reference(px);
@@ -133,6 +144,8 @@ void px_check(struct px *px, const char *what, const char *expected, const char 
         px->log->assertions++;
         if (strcmp(expected, "~") == 0) {
                 if (!px->reference)
+                        return;
+                if (px->place->unlocked && theirs && worker_may_differ(px, theirs, actual))
                         return;
                 if (!theirs || strcmp(theirs, actual) != 0)
                         report(px, what, theirs ? theirs : "(nothing)", actual);
@@ -253,14 +266,16 @@ static void begin_case(struct px *px, const char *name)
         px->n_watches = 0;
         snprintf(px->step, sizeof px->step, "(beginning)");
         umask(0);
-        snprintf(px->case_dir, sizeof px->case_dir, "c%zu", px->log->n_cases);
+        snprintf(px->case_dir, sizeof px->case_dir, "tree");
+        if (!px->subject->read_only)
+                snprintf(px->case_dir, sizeof px->case_dir, "c%zu", px->log->n_cases);
         if (px->log->n_cases == sizeof px->log->case_at / sizeof *px->log->case_at)
                 px_die(px, "more cases than the log has room for");
         px->log->case_at[px->log->n_cases] = px->log->used;
         if (px->reference)
                 px->reference_at = px->reference->case_at[px->log->n_cases];
         px->log->n_cases++;
-        if (mkdirat(px->place_fd, px->case_dir, 0755) < 0)
+        if (!px->subject->read_only && mkdirat(px->place_fd, px->case_dir, 0755) < 0)
                 px_die(px, "mkdir: %s", strerror(errno));
         px->case_fd = openat(px->place_fd, px->case_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (px->case_fd < 0 || fchdir(px->case_fd) < 0)

@@ -21,9 +21,20 @@ struct px_place {
         const char *name;
         const char *dir;
         bool view, tenant, exclusive;
+        bool unlocked; /* a view that is read-only, on a mount that is not */
         struct nsm_fake_container *container; /* where from; NULL: the host */
         int reference; /* index of another place, or -1 */
 };
+
+#define PX_PLACES_MAX 6
+
+struct px_scene {
+        size_t n;
+        struct px_place places[PX_PLACES_MAX];
+};
+
+/* places.c: makes them all; @read_only as in struct px_subject. */
+void px_scene_make(struct nsm_world *w, const char *read_only, struct px_scene *ret);
 
 /* What came out of every assertion, in order; in memory that forked processes share. */
 struct px_log {

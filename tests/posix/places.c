@@ -6,10 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
@@ -20,8 +18,9 @@
 
 enum { EXT4, VIEW, TENANT_EXT4, TENANT, VIEW_EXCLUSIVE, TENANT_SHARED, PLACES };
 #define PLACES_USUAL VIEW_EXCLUSIVE /* so many of them; the others by NSM_POSIX_ALL=1 */
+_Static_assert(PLACES == PX_PLACES_MAX, "engine.h");
 
-static const struct px_place all_places[PLACES] = {
+static const struct px_place usual_places[PLACES] = {
         [EXT4] = { .name = "ext4", .reference = -1 },
         [VIEW] = { .name = "view", .view = true, .reference = EXT4 },
         [TENANT_EXT4] = { .name = "tenant-ext4", .tenant = true, .reference = -1 },
@@ -33,10 +32,16 @@ static const struct px_place all_places[PLACES] = {
                             .reference = TENANT_EXT4 },
 };
 
-static size_t count_places(void)
-{
-        return getenv("NSM_POSIX_ALL") ? PLACES : PLACES_USUAL;
-}
+/* For what may not be written; the last one's superblock and mount say that it may. */
+static const struct px_place read_only_places[] = {
+        [EXT4] = { .name = "ext4", .reference = -1 },
+        [VIEW] = { .name = "view", .view = true, .reference = EXT4 },
+        [TENANT_EXT4] = { .name = "tenant-ext4", .tenant = true, .reference = -1 },
+        [TENANT] = { .name = "tenant", .view = true, .tenant = true, .exclusive = true,
+                     .reference = TENANT_EXT4 },
+        { .name = "worker", .view = true, .exclusive = true, .unlocked = true,
+          .reference = EXT4 },
+};
 
 /* Device nodes that a tenant could not make, to be renamed to where a case wants one. */
 static void fill_pool(const char *storage)
@@ -109,133 +114,65 @@ static void show(struct nsm_fake_container *container, struct px_place *place)
         place->container = container;
 }
 
-static void make_places(struct nsm_world *w, struct px_place *places)
+static void mount_view(struct nsm_world *w, const struct px_place *p, const char *source,
+                       uint32_t first, bool read_only)
 {
-        const char *disk = nsm_world_add_ext4(w, "disk", DISK_BYTES);
+        nsm_world_must(w, "nsmountfs %s %s -o idmap=0:%u:65536,coherence=%s%s", source, p->dir,
+                       first, p->exclusive ? "exclusive" : "shared", read_only ? ",ro" : "");
+        if (p->unlocked && mount(NULL, p->dir, NULL, MS_REMOUNT | MS_NODEV, NULL) < 0)
+                nsm_harness_die("mounting %s writable: %s", p->dir, strerror(errno));
+}
+
+/* What a place shows. The references of what is read-only have a disk of their own. */
+static const char *make_source(struct nsm_world *w, const struct px_place *p,
+                               const char *read_only)
+{
+        const char *source = nsm_world_printf(w, "%s/%s/%s", w->dir,
+                                              read_only && !p->view ? "frozen" : "disk", p->name);
+
+        fill_pool(source);
+        if (read_only)
+                nsm_world_must(w, "umask 0; mkdir -m 755 %s/tree && cd %s/tree && %s", source,
+                               source, read_only);
+        return source;
+}
+
+static void mount_place(struct nsm_world *w, struct nsm_fake_tenant *tenant, struct px_place *p,
+                        const char *source, bool read_only)
+{
+        p->dir = nsm_world_printf(w, "%s/%s", w->dir, p->name);
+        if (mkdir(p->dir, 0755) < 0)
+                nsm_harness_die("%s: %s", p->dir, strerror(errno));
+        if (p->view)
+                mount_view(w, p, source, p->tenant ? tenant->first_id : 0, read_only);
+        else if (p->tenant)
+                mount_mapped(tenant, source, p->dir);
+        else
+                nsm_world_must(w, "mount --bind -o nodev %s %s", source, p->dir);
+}
+
+void px_scene_make(struct nsm_world *w, const char *read_only, struct px_scene *ret)
+{
         struct nsm_fake_tenant *tenant = nsm_world_add_empty_tenant(w, "posix");
-        struct nsm_fake_container *container;
+        const char *sources[PX_PLACES_MAX];
 
-        nsm_world_must(w, "chmod 711 . && chmod 711 disk");
-        memcpy(places, all_places, sizeof all_places);
-        for (size_t i = 0; i < count_places(); i++) {
-                struct px_place *p = &places[i];
-                const char *source = nsm_world_printf(w, "%s/%s", disk, p->name);
-                uint32_t first = p->tenant ? tenant->first_id : 0;
+        *ret = (struct px_scene){ .n = getenv("NSM_POSIX_ALL") ? PLACES : PLACES_USUAL };
+        if (read_only)
+                ret->n = sizeof read_only_places / sizeof *read_only_places;
+        memcpy(ret->places, read_only ? read_only_places : usual_places,
+               ret->n * sizeof *ret->places);
+        nsm_world_add_ext4(w, "disk", DISK_BYTES);
+        if (read_only)
+                nsm_world_add_ext4(w, "frozen", DISK_BYTES);
+        for (size_t i = 0; i < ret->n; i++)
+                sources[i] = make_source(w, &ret->places[i], read_only);
+        nsm_world_must(w, "chmod 711 . disk%s", read_only ? " frozen && "
+                       "mount -o remount,ro frozen" : "");
+        for (size_t i = 0; i < ret->n; i++)
+                mount_place(w, tenant, &ret->places[i], sources[i], read_only);
 
-                fill_pool(source);
-                p->dir = nsm_world_printf(w, "%s/%s", w->dir, p->name);
-                if (mkdir(p->dir, 0755) < 0)
-                        nsm_harness_die("%s: %s", p->dir, strerror(errno));
-                if (p->view)
-                        nsm_world_must(w, "nsmountfs %s %s -o idmap=0:%u:65536,coherence=%s",
-                                       source, p->dir, first,
-                                       p->exclusive ? "exclusive" : "shared");
-                else if (p->tenant)
-                        mount_mapped(tenant, source, p->dir);
-                else
-                        nsm_world_must(w, "mount --bind -o nodev %s %s", source, p->dir);
-        }
-        container = nsm_tenant_add_container(tenant, NULL);
-        for (size_t i = 0; i < count_places(); i++)
-                if (places[i].tenant)
-                        show(container, &places[i]);
-}
-
-struct call {
-        const struct px_subject *subject;
-        const struct px_place *place;
-        struct px_log *log;
-        const struct px_log *reference;
-};
-
-static int run_here(void *arg)
-{
-        const struct call *c = arg;
-
-        px_run_place(c->subject, c->place, c->log, c->reference);
-        return 0;
-}
-
-/* In a process of its own, so that places run side by side. */
-static pid_t start(struct nsm_world *w, struct call *c)
-{
-        pid_t pid = fork();
-
-        if (pid < 0)
-                nsm_harness_die("fork: %s", strerror(errno));
-        if (pid > 0)
-                return pid;
-        struct nsm_output *o = c->place->container
-                                       ? nsm_container_call(c->place->container, run_here, c)
-                                       : nsm_world_call(w, run_here, c);
-        struct px_log *log = c->log;
-        size_t used = strlen(log->report);
-
-        if (o->status != 0 || *o->err)
-                snprintf(log->report + used, sizeof log->report - used, "%s: ended with %d\n%s",
-                         c->place->name, o->status, o->err);
-        _exit(0);
-}
-
-/* Runs those that have a reference, or those that have none. */
-static void run_all(struct nsm_world *w, const struct px_subject *subject,
-                    const struct px_place *places, struct px_log **logs, bool compared)
-{
-        pid_t pids[PLACES] = { 0 };
-
-        fflush(NULL);
-        for (size_t i = 0; i < count_places(); i++) {
-                int reference = places[i].reference;
-                struct call call = { subject, &places[i], logs[i],
-                                     reference < 0 ? NULL : logs[reference] };
-
-                if ((reference >= 0) == compared)
-                        pids[i] = start(w, &call);
-        }
-        for (size_t i = 0; i < count_places(); i++)
-                if (pids[i])
-                        waitpid(pids[i], NULL, 0);
-}
-
-/* What failed, in memory of the caller's; NULL when nothing did. */
-static char *sum_up(const struct px_subject *subject, const struct px_place *places,
-                    struct px_log **logs)
-{
-        char *text = NULL, *longer;
-
-        for (size_t i = 0; i < count_places(); i++) {
-                fprintf(stderr, "posix: %s on %s: %zu cases, %zu assertions, %zu failed\n",
-                        subject->name, places[i].name, logs[i]->n_cases, logs[i]->assertions,
-                        logs[i]->failures);
-                if (!*logs[i]->report && logs[i]->failures == 0)
-                        continue;
-                if (asprintf(&longer, "%s%son %s: %zu of %zu assertions failed\n",
-                             text ? text : "", logs[i]->report, places[i].name,
-                             logs[i]->failures, logs[i]->assertions) < 0)
-                        nsm_harness_die("no memory");
-                free(text);
-                text = longer;
-        }
-        return text;
-}
-
-char *px_run(const struct px_subject *subject)
-{
-        cleanup_world struct nsm_world *w = nsm_world_new();
-        struct px_place places[PLACES];
-        struct px_log *logs[PLACES];
-
-        make_places(w, places);
-        for (size_t i = 0; i < count_places(); i++) {
-                logs[i] = mmap(NULL, PX_LOG_BYTES, PROT_READ | PROT_WRITE,
-                               MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-                if (logs[i] == MAP_FAILED)
-                        nsm_harness_die("no memory for results");
-        }
-        run_all(w, subject, places, logs, false);
-        run_all(w, subject, places, logs, true);
-        char *text = sum_up(subject, places, logs);
-        for (size_t i = 0; i < count_places(); i++)
-                munmap(logs[i], PX_LOG_BYTES);
-        return text;
+        struct nsm_fake_container *container = nsm_tenant_add_container(tenant, NULL);
+        for (size_t i = 0; i < ret->n; i++)
+                if (ret->places[i].tenant)
+                        show(container, &ret->places[i]);
 }

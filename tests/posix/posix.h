@@ -82,6 +82,7 @@ struct px_subject {
         const char *name;
         const struct px_case *cases;
         size_t n;
+        const char *read_only; /* a shell command; NULL: what is made may be written */
 };
 
 /*
@@ -90,12 +91,19 @@ struct px_subject {
  */
 char *px_run(const struct px_subject *subject);
 
-#define PX_SUBJECT(subject, table)                                                     \
+#define PX_SUBJECT(subject, table) PX_SUBJECT_READ_ONLY(subject, table, NULL)
+
+/*
+ * The same where nothing may be written: all cases run in one directory, in
+ * which the shell command @make has made things before. Places are a read-only
+ * ext4, read-only views, and one that only its worker knows to be read-only.
+ */
+#define PX_SUBJECT_READ_ONLY(subject, table, make)                                     \
         Test(posix, subject)                                                           \
         {                                                                              \
                 NSM_REQUIRE();                                                         \
                 const struct px_subject it = { #subject, table,                        \
-                                               sizeof(table) / sizeof(*(table)) };     \
+                                               sizeof(table) / sizeof(*(table)), make };\
                 char *failures = px_run(&it);                                          \
                 cr_assert(!failures, "%s", failures);                                  \
         }
