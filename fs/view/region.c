@@ -2,6 +2,7 @@
 #include "fs/view/region.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -53,6 +54,17 @@ void nsm_region_discard(struct nsm_region *region, size_t keep)
         keep = (keep + PAGE - 1) / PAGE * PAGE;
         if (keep < region->size && ftruncate(region->fd, (off_t)keep) == 0)
                 region->size = keep;
+}
+
+void nsm_region_punch(struct nsm_region *region, size_t from, size_t size)
+{
+        size_t first = (from + PAGE - 1) / PAGE * PAGE;
+        size_t end = (from + size) / PAGE * PAGE;
+
+        /* A failure leaves what is there, which nobody uses. */
+        if (first < end)
+                (void)fallocate(region->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                (off_t)first, (off_t)(end - first));
 }
 
 void nsm_region_free(struct nsm_region *region)

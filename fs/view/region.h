@@ -28,6 +28,9 @@ int nsm_region_grow(struct nsm_region *region, size_t need);
 /* Gives the memory beyond the first @keep bytes back; it reads as zero from then on. */
 void nsm_region_discard(struct nsm_region *region, size_t keep);
 
+/* The same for the whole pages of @size bytes from @from on; its length stays. */
+void nsm_region_punch(struct nsm_region *region, size_t from, size_t size);
+
 void nsm_region_free(struct nsm_region *region);
 
 #endif

@@ -133,11 +133,12 @@ static uint32_t look_around(struct nsm_view *view, uint64_t *nodes, uint32_t max
         uint32_t n = 0;
 
         for (uint32_t i = 0; n < max && i < STEPS_AT_ONCE && room->passed < 2 * top; i++) {
-                room->hand = room->hand + 1 < top ? room->hand + 1 : NSM_TABLE_ROOT + 1;
-                room->passed++;
-                struct nsm_inode *inode = nsm_table_get(&view->table, room->hand);
-                if (inode && is_candidate(inode))
-                        nodes[n++] = room->hand;
+                uint32_t next = nsm_table_next(&view->table, room->hand);
+                /* What is not in use has been passed, too; behind the last comes the first. */
+                room->passed += next ? next - room->hand : top;
+                room->hand = next ? next : NSM_TABLE_ROOT;
+                if (next && is_candidate(nsm_table_get(&view->table, next)))
+                        nodes[n++] = next;
         }
         return n;
 }

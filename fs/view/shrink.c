@@ -8,21 +8,61 @@
 /* Below this many records there is nothing worth the work. */
 #define WORTH_RECORDS 4096u
 
-/* Records after the last one in use go; free ones before it are listed, lowest first. */
-static void shrink_records(struct nsm_table *table)
+static bool is_empty(const struct nsm_table *table, uint32_t first)
+{
+        uint32_t next = nsm_table_next(table, first - 1);
+
+        return !next || next >= first + NSM_TABLE_CHUNK;
+}
+
+static void give_chunk_back(struct nsm_table *table, uint32_t first)
+{
+        struct nsm_table_head *head = nsm_table_head(table);
+        struct nsm_inode *inode = nsm_table_record(table, first);
+        size_t at = (size_t)first * sizeof *inode;
+
+        nsm_region_punch(&table->records, at + sizeof *inode,
+                         (size_t)NSM_TABLE_CHUNK * sizeof *inode - sizeof *inode);
+        *inode = (struct nsm_inode){ .hash_next = head->chunks,
+                                     .nlookup = NSM_TABLE_CHUNK_MARK };
+        head->chunks = first;
+        head->n_chunks++;
+}
+
+static void list_free(struct nsm_table *table, uint32_t first, uint32_t end)
 {
         struct nsm_table_head *head = nsm_table_head(table);
 
-        while (head->top > NSM_TABLE_ROOT + 1 && !nsm_table_record(table, head->top - 1)->type)
-                head->top--;
-        head->free = 0;
-        for (uint32_t i = head->top; i-- > NSM_TABLE_ROOT;) {
+        for (uint32_t i = end; i-- > first;) {
                 struct nsm_inode *inode = nsm_table_record(table, i);
                 if (!inode->type) {
                         inode->hash_next = head->free;
                         head->free = i;
                 }
         }
+}
+
+/*
+ * Records after the last one in use go, and chunks without any before it; the
+ * free ones that are left are listed, lowest first.
+ */
+static void shrink_records(struct nsm_table *table)
+{
+        struct nsm_table_head *head = nsm_table_head(table);
+        uint32_t last = NSM_TABLE_ROOT;
+
+        for (uint32_t i = last; i; i = nsm_table_next(table, i))
+                last = i;
+        head->top = last + 1;
+        head->free = head->chunks = head->n_chunks = 0;
+        for (uint32_t c = last / NSM_TABLE_CHUNK; c > 0; c--) {
+                uint32_t first = c * NSM_TABLE_CHUNK, end = first + NSM_TABLE_CHUNK;
+                if (is_empty(table, first))
+                        give_chunk_back(table, first);
+                else
+                        list_free(table, first, end < head->top ? end : head->top);
+        }
+        list_free(table, NSM_TABLE_ROOT, head->top < NSM_TABLE_CHUNK ? head->top : NSM_TABLE_CHUNK);
         nsm_region_discard(&table->records, (size_t)head->top * sizeof(struct nsm_inode));
 }
 
@@ -36,9 +76,8 @@ static void shrink_buckets(struct nsm_table *table)
         head->mask = head->hashed - 1;
         memset(nsm_table_buckets(table), 0, (size_t)head->hashed * sizeof(uint32_t));
         nsm_region_discard(&table->buckets, (size_t)head->hashed * sizeof(uint32_t));
-        for (uint32_t i = NSM_TABLE_ROOT; i < head->top; i++)
-                if (nsm_table_record(table, i)->type)
-                        nsm_table_hash_in(table, i);
+        for (uint32_t i = NSM_TABLE_ROOT; i; i = nsm_table_next(table, i))
+                nsm_table_hash_in(table, i);
 }
 
 /* Copies all links of a record into other names, in their order. */
@@ -79,18 +118,16 @@ static int shrink_names(struct nsm_table *table)
                 r = nsm_region_init(&links, "nsm-links", size);
         if (r == 0)
                 r = nsm_region_grow(&links, size);
-        for (uint32_t i = NSM_TABLE_ROOT; r == 0 && i < top; i++)
-                if (nsm_table_record(table, i)->type)
-                        r = copy_links(table, nsm_table_record(table, i), &packed,
-                                       (uint32_t *)links.base + i);
+        for (uint32_t i = NSM_TABLE_ROOT; r == 0 && i; i = nsm_table_next(table, i))
+                r = copy_links(table, nsm_table_record(table, i), &packed,
+                               (uint32_t *)links.base + i);
         if (r < 0)
                 return r;
         size_t used = (size_t)nsm_names_bytes(&packed);
         memcpy(table->names.region.base, packed.region.base, used);
         nsm_region_discard(&table->names.region, used);
-        for (uint32_t i = NSM_TABLE_ROOT; i < top; i++)
-                if (nsm_table_record(table, i)->type)
-                        nsm_table_record(table, i)->links = ((uint32_t *)links.base)[i];
+        for (uint32_t i = NSM_TABLE_ROOT; i; i = nsm_table_next(table, i))
+                nsm_table_record(table, i)->links = ((uint32_t *)links.base)[i];
         return 0;
 }
 
@@ -98,13 +135,11 @@ bool nsm_table_shrink(struct nsm_table *table)
 {
         struct nsm_table_head *head = nsm_table_head(table);
 
-        if (head->top < WORTH_RECORDS || head->count > head->top / 4)
+        uint32_t room = head->top - head->n_chunks * NSM_TABLE_CHUNK;
+
+        if (room < WORTH_RECORDS || head->count > room / 4)
                 return false;
-        /* What was at the top may be in use for long: then the rest waits, too. */
-        uint32_t top = head->top;
         shrink_records(table);
-        if (head->top > top / 2)
-                return false;
         shrink_buckets(table);
         return shrink_names(table) == 0;
 }

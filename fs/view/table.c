@@ -66,9 +66,26 @@ static int grow_buckets(struct nsm_table *table)
         return 0;
 }
 
+/* The records of a chunk without memory are free ones again. */
+static void fill_chunk(struct nsm_table *table)
+{
+        struct nsm_table_head *head = nsm_table_head(table);
+        uint32_t first = head->chunks;
+
+        head->chunks = nsm_table_record(table, first)->hash_next;
+        head->n_chunks--;
+        for (uint32_t i = first + NSM_TABLE_CHUNK; i-- > first;) {
+                *nsm_table_record(table, i) = (struct nsm_inode){ .hash_next = head->free };
+                head->free = i;
+        }
+}
+
 static int take_record(struct nsm_table *table, uint32_t *ret)
 {
         struct nsm_table_head *head = nsm_table_head(table);
+
+        if (!head->free && head->chunks)
+                fill_chunk(table);
         uint32_t index = head->free;
 
         if (index) {
@@ -323,6 +340,19 @@ void nsm_table_forget(struct nsm_table *table, uint64_t node, uint64_t n)
         drop_unused(table, (uint32_t)node);
 }
 
+uint32_t nsm_table_next(const struct nsm_table *table, uint32_t index)
+{
+        uint32_t top = nsm_table_head(table)->top;
+
+        for (index++; index < top; index++) {
+                if (nsm_table_is_hole(table, index))
+                        index += NSM_TABLE_CHUNK - 1 - index % NSM_TABLE_CHUNK;
+                else if (nsm_table_record(table, index)->type)
+                        return index;
+        }
+        return 0;
+}
+
 uint32_t nsm_table_top(const struct nsm_table *table)
 {
         return nsm_table_head(table)->top;
@@ -342,6 +372,7 @@ uint64_t nsm_table_bytes(const struct nsm_table *table)
 {
         const struct nsm_table_head *head = nsm_table_head(table);
 
-        return (uint64_t)head->top * sizeof(struct nsm_inode) +
+        return (uint64_t)(head->top - head->n_chunks * NSM_TABLE_CHUNK) *
+                       sizeof(struct nsm_inode) +
                (uint64_t)head->hashed * sizeof(uint32_t) + nsm_names_bytes(&table->names);
 }

@@ -107,6 +107,9 @@ void nsm_table_remove_link(struct nsm_table *table, uint32_t node, uint32_t pare
  */
 bool nsm_table_shrink(struct nsm_table *table);
 
+/* The next record in use behind @index (0: the first), or 0. */
+uint32_t nsm_table_next(const struct nsm_table *table, uint32_t index);
+
 /* The index that no record in use reaches, and the generation given last. */
 uint32_t nsm_table_top(const struct nsm_table *table);
 uint32_t nsm_table_generation(const struct nsm_table *table);

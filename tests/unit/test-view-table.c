@@ -219,6 +219,48 @@ Test(view_table, gives_memory_back)
         cr_assert_eq(nsm_table_count(&t), N + 5);
 }
 
+static uint64_t memory_of(const struct nsm_region *region)
+{
+        struct stat st;
+
+        cr_assert_eq(fstat(region->fd, &st), 0);
+        return (uint64_t)st.st_blocks * 512;
+}
+
+/* What is in use at the far end keeps its own memory, not that of all before it. */
+Test(view_table, gives_memory_back_in_the_middle)
+{
+        cleanup_table struct nsm_table t = new_table();
+        enum { N = 50000, LAST = 10 };
+        char name[32];
+
+        for (int round = 0; round < 3; round++) {
+                for (uint32_t i = 0; i < N; i++) {
+                        snprintf(name, sizeof name, "file-%u.txt", i);
+                        add(&t, file(1000 + i), NSM_TABLE_ROOT, name);
+                }
+                cr_assert_eq(nsm_table_count(&t), N + 1);
+                uint64_t full = memory_of(&t.records);
+                for (uint32_t i = 0; i < N; i++) {
+                        struct nsm_identity id = file(1000 + i);
+                        uint32_t node = nsm_table_find(&t, &id);
+                        cr_assert(node && nsm_table_get(&t, node)->ino == id.ino);
+                        nsm_table_forget(&t, node, i < N - LAST || round == 2 ? (uint64_t)-1 : 0);
+                }
+                cr_assert(nsm_table_shrink(&t));
+                cr_assert_lt(memory_of(&t.records), full / 10);
+                cr_assert_lt(memory_of(&t.names.region), full / 10);
+                /* Looking at all that is in use brings nothing back. */
+                uint32_t n = 0;
+                for (uint32_t i = nsm_table_next(&t, 0); i; i = nsm_table_next(&t, i))
+                        n++;
+                cr_assert_eq(n, nsm_table_count(&t));
+                cr_assert_lt(memory_of(&t.records), full / 10);
+                cr_assert_lt(nsm_table_bytes(&t), full / 10);
+        }
+        cr_assert_eq(nsm_table_count(&t), 1);
+}
+
 static void note_drop(struct nsm_inode *inode, void *arg)
 {
         *(uint64_t *)arg += inode->ino;
