@@ -88,8 +88,32 @@ int nsm_transport_receive(struct nsm_transport *transport, struct fuse_buf *buf)
         return fuse_session_receive_buf(transport->fuse, buf);
 }
 
+/* Answers what libfuse before 3.18 does not know. False: it is something else. */
+static bool answer_unknown(struct nsm_transport *t, const struct fuse_buf *buf)
+{
+#if !NSM_HAVE_FUSE_STATX
+        char reply[NSM_WIRE_STATX_SIZE];
+        struct nsm_wire_statx request;
+        struct statx stx;
+
+        if (nsm_wire_is_statx(buf->mem, buf->size, &request)) {
+                struct fuse_file_info fi = { .fh = request.handle };
+                int r = nsm_op_show_statx(t->fs->view, request.node,
+                                          request.by_handle ? &fi : NULL, &stx);
+                size_t size = nsm_wire_put_statx(&request, r, &stx, t->fs->policy.attr_timeout,
+                                                 reply);
+                /* It fails when the caller was killed, or the view is gone: nobody waits. */
+                (void)!write(fuse_session_fd(t->fuse), reply, size);
+                return true;
+        }
+#endif
+        return false;
+}
+
 void nsm_transport_process(struct nsm_transport *transport, const struct fuse_buf *buf)
 {
+        if (answer_unknown(transport, buf))
+                return;
         struct nsm_wire_extras extras = nsm_wire_read_extras(buf->mem, buf->size,
                                                              atomic_load(&transport->flags));
 

@@ -8,10 +8,9 @@
 #include "fs/ops/set-ids.h"
 #include "fs/view/resolve.h"
 
-static int stat_node(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
+static int stat_node(struct nsm_view *view, fuse_ino_t node, struct fuse_file_info *fi,
                      struct statx *ret)
 {
-        struct nsm_view *view = nsm_view_of(req);
         int fd = fi ? nsm_handle_fd(view, fi) : -EBADF;
 
         return fd >= 0 ? nsm_statx(fd, "", ret) : nsm_node_stat(view, node, ret);
@@ -19,35 +18,44 @@ static int stat_node(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 
 void nsm_op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-        struct statx stx;
-        struct stat attr;
-
-        int r = stat_node(req, node, fi, &stx);
-        if (r < 0) {
-                nsm_reply(req, r);
-                return;
-        }
-        nsm_view_show(nsm_view_of(req), &stx, &attr);
-        fuse_reply_attr(req, &attr, nsm_fs_of(req)->policy.attr_timeout);
-}
-
-#if NSM_HAVE_FUSE_STATX
-void nsm_op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask, struct fuse_file_info *fi)
-{
         struct nsm_view *view = nsm_view_of(req);
         struct statx stx;
         struct stat attr;
 
-        int r = stat_node(req, node, fi, &stx);
+        int r = stat_node(view, node, fi, &stx);
         if (r < 0) {
                 nsm_reply(req, r);
                 return;
         }
         nsm_view_show(view, &stx, &attr);
-        stx.stx_ino = attr.st_ino;
-        stx.stx_uid = attr.st_uid;
-        stx.stx_gid = attr.st_gid;
-        fuse_reply_statx(req, 0, &stx, nsm_fs_of(req)->policy.attr_timeout);
+        fuse_reply_attr(req, &attr, nsm_fs_of(req)->policy.attr_timeout);
+}
+
+int nsm_op_show_statx(struct nsm_view *view, fuse_ino_t node, struct fuse_file_info *fi,
+                      struct statx *ret)
+{
+        struct stat attr;
+
+        int r = stat_node(view, node, fi, ret);
+        if (r < 0)
+                return r;
+        nsm_view_show(view, ret, &attr);
+        ret->stx_ino = attr.st_ino;
+        ret->stx_uid = attr.st_uid;
+        ret->stx_gid = attr.st_gid;
+        return 0;
+}
+
+#if NSM_HAVE_FUSE_STATX
+void nsm_op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask, struct fuse_file_info *fi)
+{
+        struct statx stx;
+
+        int r = nsm_op_show_statx(nsm_view_of(req), node, fi, &stx);
+        if (r < 0)
+                nsm_reply(req, r);
+        else
+                fuse_reply_statx(req, 0, &stx, nsm_fs_of(req)->policy.attr_timeout);
 }
 #endif
 

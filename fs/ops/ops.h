@@ -120,6 +120,10 @@ void nsm_op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi);
 void nsm_op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_set,
                     struct fuse_file_info *fi);
 void nsm_op_statfs(fuse_req_t req, fuse_ino_t node);
+
+/* Attributes as the kernel is shown them. @fi: NULL, or an open handle. 0 or -errno. */
+int nsm_op_show_statx(struct nsm_view *view, fuse_ino_t node, struct fuse_file_info *fi,
+                      struct statx *ret);
 #if NSM_HAVE_FUSE_STATX
 void nsm_op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask,
                   struct fuse_file_info *fi);

@@ -122,6 +122,59 @@ bool nsm_wire_is_init(const void *request, size_t size, uint64_t *ret_unique,
         return true;
 }
 
+#define OPCODE_STATX 52
+#define STATX_BY_HANDLE 1
+
+struct statx_in {
+        uint32_t flags, reserved;
+        uint64_t handle;
+        uint32_t sx_flags, sx_mask;
+};
+
+/* The attributes are laid out as statx(2) has them, without what follows the devices. */
+struct statx_out {
+        struct fuse_out_header header;
+        uint64_t valid;
+        uint32_t valid_nsec, flags;
+        uint64_t spare[2];
+        struct statx stat;
+};
+_Static_assert(sizeof(struct statx_out) == NSM_WIRE_STATX_SIZE, "layout of struct fuse_statx_out");
+
+bool nsm_wire_is_statx(const void *request, size_t size, struct nsm_wire_statx *ret)
+{
+        struct fuse_in_header header;
+        struct statx_in body;
+
+        if (size < sizeof header)
+                return false;
+        memcpy(&header, request, sizeof header);
+        if (header.opcode != OPCODE_STATX || !get_body(request, size, &body, sizeof body))
+                return false;
+        *ret = (struct nsm_wire_statx){ .unique = header.unique, .node = header.nodeid,
+                                        .by_handle = body.flags & STATX_BY_HANDLE,
+                                        .handle = body.handle };
+        return true;
+}
+
+size_t nsm_wire_put_statx(const struct nsm_wire_statx *request, int error, const struct statx *stx,
+                          double timeout, char ret[NSM_WIRE_STATX_SIZE])
+{
+        struct statx_out out = { .header = { .len = sizeof out, .error = error,
+                                             .unique = request->unique } };
+
+        if (error < 0) {
+                out.header.len = sizeof out.header;
+        } else {
+                out.valid = (uint64_t)timeout;
+                out.valid_nsec = (uint32_t)((timeout - (double)out.valid) * 1e9);
+                memcpy(&out.stat, stx, offsetof(struct statx, stx_mnt_id));
+                out.stat.stx_mask &= STATX_BASIC_STATS | STATX_BTIME;
+        }
+        memcpy(ret, &out, out.header.len);
+        return out.header.len;
+}
+
 uint64_t nsm_wire_extend_init(void *body, size_t size, uint64_t add)
 {
         struct fuse_init_out init;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* INIT flags of Linux 6.3 and 6.12, which libfuse cannot request. */
@@ -46,6 +47,25 @@ struct nsm_wire_extras nsm_wire_read_extras(const void *request, size_t size, ui
 /* Whether it is INIT; then its number, and the flags that the kernel offers. */
 bool nsm_wire_is_init(const void *request, size_t size, uint64_t *ret_unique,
                       uint64_t *ret_offered);
+
+/* STATX (protocol 7.39), which libfuse knows since 3.18. */
+struct nsm_wire_statx {
+        uint64_t unique, node;
+        bool by_handle;
+        uint64_t handle;
+};
+
+bool nsm_wire_is_statx(const void *request, size_t size, struct nsm_wire_statx *ret);
+
+/* Room for the reply to it. */
+#define NSM_WIRE_STATX_SIZE 304
+
+/*
+ * Writes the reply to STATX: attributes as the kernel is to be shown them, for
+ * @timeout seconds; or, for @error below 0, that. Returns its size.
+ */
+size_t nsm_wire_put_statx(const struct nsm_wire_statx *request, int error, const struct statx *stx,
+                          double timeout, char ret[NSM_WIRE_STATX_SIZE]);
 
 /*
  * Adds flags to the body of an INIT reply. Returns all

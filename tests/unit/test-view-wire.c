@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is read from the kernel's messages and put into its INIT, whatever arrives. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,7 @@ Test(view_wire, refuses_extensions_that_lie)
 
 Test(view_wire, survives_any_bytes)
 {
+        struct nsm_wire_statx asked;
         struct message m;
         uint64_t unique, offered;
 
@@ -136,8 +138,36 @@ Test(view_wire, survives_any_bytes)
                         m.bytes[at] = (char)(random() % 8 ? random() % 3 : random());
                 extras_of(&m);
                 nsm_wire_is_init(m.bytes, m.size, &unique, &offered);
+                nsm_wire_is_statx(m.bytes, m.size, &asked);
                 nsm_wire_extend_init(m.bytes, m.size, NSM_WIRE_ALLOW_IDMAP);
         }
+}
+
+Test(view_wire, answers_statx)
+{
+        const uint32_t body[] = { 1, 0, 4711, 0, 0, STATX_BTIME };
+        struct message m = message(52, body, sizeof body);
+        struct nsm_wire_statx asked = { 0 };
+        struct statx stx = { .stx_mask = ~0U, .stx_size = 77, .stx_dev_minor = 5,
+                             .stx_mnt_id = 99 };
+        char reply[NSM_WIRE_STATX_SIZE];
+        struct fuse_out_header header;
+
+        cr_assert(nsm_wire_is_statx(m.bytes, m.size, &asked));
+        cr_assert(asked.unique == 2 && asked.by_handle && asked.handle == 4711);
+        m.size--;
+        cr_assert_not(nsm_wire_is_statx(m.bytes, m.size, &asked));
+        cr_assert_eq(nsm_wire_put_statx(&asked, 0, &stx, 1.5, reply), sizeof reply);
+        memcpy(&header, reply, sizeof header);
+        cr_assert(header.len == sizeof reply && header.error == 0 && header.unique == 2);
+        const uint64_t second[] = { 1, 500000000 };
+        cr_assert_arr_eq(reply + sizeof header, second, sizeof second);
+        memcpy(&stx, reply + sizeof header + 32, sizeof stx);
+        cr_assert_eq(stx.stx_mask, STATX_BASIC_STATS | STATX_BTIME);
+        cr_assert(stx.stx_size == 77 && stx.stx_dev_minor == 5 && stx.stx_mnt_id == 0);
+        cr_assert_eq(nsm_wire_put_statx(&asked, -ESTALE, &stx, 1, reply), sizeof header);
+        memcpy(&header, reply, sizeof header);
+        cr_assert(header.len == sizeof header && header.error == -ESTALE);
 }
 
 Test(view_wire, knows_init_and_adds_to_its_reply)
