@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A helper that is stopped or killed at work, with its supervisor or without. */
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/syscall.h>
 
@@ -148,6 +149,36 @@ Test(helper, a_slow_one_holds_up_its_own_container_alone)
         kill(met.helper, SIGCONT);
         cr_assert_eq(nsm_process_wait(met.p, NSM_HARNESS_LIMIT_MS)->status, 0);
         kit_refused(nsm_process_wait(second, NSM_HARNESS_LIMIT_MS), "already attached");
+}
+
+/* A terminal: what is written to *ret_path comes out of the descriptor. */
+static int open_terminal(struct nsm_world *w, const char **ret_path)
+{
+        int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+        if (fd < 0 || grantpt(fd) < 0 || unlockpt(fd) < 0)
+                nsm_harness_die("no terminal: %s", strerror(errno));
+        *ret_path = nsm_world_printf(w, "%s", ptsname(fd));
+        return fd;
+}
+
+Test(helper, who_waits_for_it_is_told_on_a_terminal)
+{
+        NSM_REQUIRE();
+        cleanup_kit struct kit k = new_with_view();
+        struct met met = signal_helper(&k, SIGSTOP);
+        const char *path;
+        int terminal = open_terminal(k.w, &path);
+        struct nsm_process *second = nsm_world_spawn(k.w, "exec nsmount attach acme --pid %d 2>%s",
+                                                     met.c->pid, path);
+        char text[128] = "";
+
+        cr_assert_gt(read(terminal, text, sizeof text - 1), 0);
+        cr_assert_not_null(strstr(text, "waiting for another request"), "%s", text);
+        kill(met.helper, SIGCONT);
+        cr_assert_eq(nsm_process_wait(met.p, NSM_HARNESS_LIMIT_MS)->status, 0);
+        cr_assert_eq(nsm_process_wait(second, NSM_HARNESS_LIMIT_MS)->status, 1);
+        close(terminal);
 }
 
 /* Asked to end, the supervisor lets its helpers finish, and begins nothing more. */

@@ -2,6 +2,7 @@
 #include "tools/control/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,8 @@ struct nsm_client {
         int fd;
         struct nsm_input input;
         json_t *error; /* parameters of the last call's error, or NULL */
+        nsm_client_wait *tell; /* or NULL */
+        void *context;
 };
 
 void nsm_client_free(struct nsm_client *client)
@@ -27,6 +30,12 @@ void nsm_client_free(struct nsm_client *client)
         nsm_input_clear(&client->input);
         json_decref(client->error);
         free(client);
+}
+
+void nsm_client_tell_waits(struct nsm_client *client, nsm_client_wait *fn, void *context)
+{
+        client->tell = fn;
+        client->context = context;
 }
 
 const json_t *nsm_client_error(const struct nsm_client *client)
@@ -138,6 +147,18 @@ static int send_request(struct nsm_client *client, const char *method, const jso
         return r;
 }
 
+/* Returns when there is something to read, or the caller need not be told any more. */
+static void wait_and_tell(struct nsm_client *client)
+{
+        struct pollfd p = { .fd = client->fd, .events = POLLIN };
+
+        for (unsigned s = 1; client->tell && s < NSM_CLIENT_TIMEOUT_S; s++) {
+                if (poll(&p, 1, 1000) != 0)
+                        return;
+                client->tell(client->context, s);
+        }
+}
+
 static int receive_reply(struct nsm_client *client, struct nsm_message *ret, struct nsm_error *err)
 {
         for (;;) {
@@ -145,6 +166,7 @@ static int receive_reply(struct nsm_client *client, struct nsm_message *ret, str
 
                 if (r != 0)
                         return r;
+                wait_and_tell(client);
                 r = nsm_channel_receive(client->fd, &client->input);
                 if (r == 0 || r == -ECONNRESET)
                         return nsm_error_set(err, -ECONNRESET, "nsmountd ended before it "

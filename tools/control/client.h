@@ -47,6 +47,13 @@ int nsm_client_call(struct nsm_client *client, const char *method, const json_t 
                     const int *fds, size_t n_fds, json_t **ret_reply, struct nsm_error *err);
 
 /*
+ * From now on, @fn is called after each second that a call has waited for its
+ * answer, with how many it were; NULL: nobody is told.
+ */
+typedef void nsm_client_wait(void *context, unsigned seconds);
+void nsm_client_tell_waits(struct nsm_client *client, nsm_client_wait *fn, void *context);
+
+/*
  * What the last call's error carried besides: the parameters of the Varlink
  * error ({"text": ..., "holders": [...]}), or NULL when it ended well. The
  * client's, until its next call.

@@ -2,8 +2,10 @@
 #include "tools/nsmount/remote.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/parse.h"
@@ -35,17 +37,29 @@ static void note_holders(FILE *notes, const json_t *holders, const char *text)
         }
 }
 
+/* On a terminal only; the line goes when the answer comes. */
+static void say_waiting(void *told, unsigned seconds)
+{
+        *(bool *)told = true;
+        fprintf(stderr, "\rwaiting for another request, or for the view to start: %u s", seconds);
+}
+
 int nsm_remote_call(const struct nsm_invocation *inv, const char *method, json_t *parameters,
                     int fd, json_t **ret_reply, struct nsm_error *err)
 {
         cleanup_client struct nsm_client *client = NULL;
+        bool told = false;
         int r = 0;
 
         if (!parameters)
                 return nsm_error_set(err, -ENOMEM, "out of memory");
         r = nsm_client_connect(inv->runtime_dir, &client, err);
+        if (r == 0 && isatty(STDERR_FILENO))
+                nsm_client_tell_waits(client, say_waiting, &told);
         if (r == 0)
                 r = nsm_client_call(client, method, parameters, &fd, fd >= 0, ret_reply, err);
+        if (told)
+                fputs("\r\033[K", stderr);
         json_decref(parameters);
         if (r < 0 && client)
                 note_holders(inv->notes, json_object_get(nsm_client_error(client), "holders"),
