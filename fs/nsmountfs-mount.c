@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -68,12 +69,27 @@ static int open_fuse(int *ret, struct nsm_error *err)
         return r < 0 ? nsm_error_set(err, r, "/dev/fuse: %m") : 0;
 }
 
+#define PARAMETER_BYTES_MAX 256 /* of one string of fsconfig(2), with its NUL */
+
+/* What mount tables show: the source, or its end where it is longer than the kernel takes. */
+static void name_source(const char *source, char *ret)
+{
+        size_t len = strlen(source);
+
+        if (len < PARAMETER_BYTES_MAX)
+                strcpy(ret, source);
+        else
+                snprintf(ret, PARAMETER_BYTES_MAX, "...%s",
+                         source + len - (PARAMETER_BYTES_MAX - sizeof "..."));
+}
+
 static bool set_parameters(const struct nsm_options *options, int fs, int fuse_fd)
 {
-        char number[16];
+        char number[16], source[PARAMETER_BYTES_MAX];
 
         snprintf(number, sizeof number, "%d", fuse_fd);
-        return fsconfig(fs, FSCONFIG_SET_STRING, "source", options->source, 0) == 0 &&
+        name_source(options->source, source);
+        return fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0) == 0 &&
                fsconfig(fs, FSCONFIG_SET_STRING, "subtype", "nsmountfs", 0) == 0 &&
                fsconfig(fs, FSCONFIG_SET_STRING, "fd", number, 0) == 0 &&
                fsconfig(fs, FSCONFIG_SET_STRING, "rootmode", "40000", 0) == 0 &&

@@ -23,7 +23,8 @@ Test(view_storage, inode_numbers_outlive_a_worker)
         NSM_REQUIRE();
         cleanup_world struct nsm_world *w = ext4_view_new();
 
-        nsm_world_must(w, "cd mnt; mkdir -p a/b c; echo x > a/f; ln a/f c/g; ln -s f a/l; mkfifo a/p; "
+        nsm_world_must(w, "cd mnt; mkdir -p a/b c; echo x > a/f; ln a/f c/g; ln -s f a/l; "
+                       "mkfifo a/p; "
                        "for i in $(seq 300); do : > a/b/$i; done");
         const char *before = nsm_world_must(w, NUMBERS);
         cr_assert_str_eq(before, nsm_world_must(w, "cd disk/src && find . -printf "
@@ -33,6 +34,26 @@ Test(view_storage, inode_numbers_outlive_a_worker)
         cr_assert_str_eq(nsm_world_must(w, NUMBERS), before);
         nsm_world_must(w, "mv mnt/a mnt/d && mv mnt/d mnt/a");
         cr_assert_str_eq(nsm_world_must(w, NUMBERS), before);
+}
+
+/* A source whose own path is long takes nothing from the paths in a view of it. */
+Test(view_storage, paths_are_as_long_below_a_long_path)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = ext4_view_new();
+        const char *deep = "", *path = "", *name;
+
+        name = nsm_world_printf(w, "%0200d", 0);
+        for (int i = 0; i < 18; i++)
+                deep = nsm_world_printf(w, "%s/%s", deep, name);
+        nsm_world_must(w, "mkdir -p disk/beside%s && nsmountfs disk/beside%s other "
+                       "-o idmap=0:0:65536", deep, deep);
+        for (int i = 0; i < 20; i++)
+                path = nsm_world_printf(w, "%s%s/", path, name);
+        /* 20 * 201 bytes and 75 more are PATH_MAX without its NUL. */
+        path = nsm_world_printf(w, "%s%075d", path, 7);
+        nsm_world_must(w, "cd other && mkdir -p $(dirname %s) && echo text > %s && cat %s && "
+                       "mv %s %s && test -s %s", path, path, path, path, name, name);
 }
 
 struct call {
