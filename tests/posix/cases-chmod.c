@@ -10,13 +10,17 @@ static const struct px_case cases[] = {
           "make $T f; chmod f $M; stat f perm=$M; chmod f 0; stat f perm=0000; open 1 f O_PATH; "
           "chmod #1 $M = EBADF; stat f perm=0000" },
         { "by descriptor", "T=file,dir M=0111,0644,0777,07777",
-          "make $T f; open 1 f O_RDONLY; watch f; chmod #1 $M; times f=c; stat f perm=~; unlink f = ~; "
+          "make $T f; open 1 f O_RDONLY; watch f; chmod #1 $M; times f=c; stat f perm=~; "
+          "unlink f = ~; "
           "chmod #1 0711 = ~; stat #1 perm=~" },
         { "through a link", NULL,
           "create f; symlink f l; watch l f; chmod l 0600; times l=~ f=c; stat f perm=0600; "
-          "stat l perm=0777; symlink missing m; chmod m 0600 = ENOENT; symlink n n; chmod n 0 = ELOOP" },
-        { "others may not", "T=file,dir,fifo U=u2,65533:65534,65533:65533:65534,1000 M=0644,0777,06777",
-          "make $T f 0640 65534 65534; watch f; @$U chmod f $M = EPERM; times f=-; stat f perm=0640" },
+          "stat l perm=0777; symlink missing m; chmod m 0600 = ENOENT; symlink n n; "
+          "chmod n 0 = ELOOP" },
+        { "others may not", "T=file,dir,fifo U=u2,65533:65534,65533:65533:65534,1000 M=0644,0777,"
+          "06777",
+          "make $T f 0640 65534 65534; watch f; @$U chmod f $M = EPERM; times f=-; "
+          "stat f perm=0640" },
         { "owners may", "T=file,dir,fifo U=65534:65534,65534:65533,65534:65533:65532,65534:1:65530 "
           "M=0644,01644,02755,04755,06755,07777,02644,07000 G=65534,65530",
           "make $T f 0640 65534 $G; watch f; @$U chmod f $M; times f=c; stat f perm=~" },
@@ -34,7 +38,8 @@ static const struct px_case cases[] = {
           "@$U get f = EACCES; chmod f 0004; @$U get f = ~; chown f 65533 65533; @$U get f = ~; "
           "chmod f 0400; @$U get f = ~" },
         { "all names see it", NULL,
-          "create f; mkdir d; link f d/g; link f h; chmod d/g 0600; stat f perm=0600; stat h perm=0600; "
+          "create f; mkdir d; link f d/g; link f h; chmod d/g 0600; stat f perm=0600; "
+          "stat h perm=0600; "
           "unlink f; chmod h 0640; stat d/g perm=0640; watch d/g; chmod h 0641; times d/g=c" },
 };
 

@@ -11,7 +11,8 @@ static const struct px_case cases[] = {
           "perm=~; times f=~" },
         { "set-id bits of files, by root", "O=0+-,-+0,65534+-,-+65534,5+5,65534+65534,-+5 " MODES,
           "make file f $M 65534 65534; chown f $O; stat f perm=~ uid=~ gid=~" },
-        { "set-id bits, by its owner", "T=file,fifo O=-+65534,65534+65533,-+65530,65534+-,65534+5,-+5 " MODES,
+        { "set-id bits, by its owner", "T=file,fifo O=-+65534,65534+65533,-+65530,65534+-,65534+5,"
+          "-+5 " MODES,
           "make $T f $M 65534 65534; watch f; @65534:65534:65533,65530 chown f $O = ~; "
           "times f=~; stat f perm=~ uid=~ gid=~" },
         { "set-id bits of directories", "A=root,65534:65534:65533 U=-,65534 G=-,65533,65534 "
@@ -21,7 +22,8 @@ static const struct px_case cases[] = {
           "A=root,65534:65534:65533",
           "make file f $M 65534 65534; open 1 f O_RDONLY = ~; @$A fchown 1 $O = ~; stat f perm=~; "
           "open 2 f O_PATH; chmod f $M; @$A chown #2 $O = ~; stat f perm=~" },
-        { "giving away", "T=file,dir,link A=u1,65534:65533,65534:65533:65530,u2,1000:65534 U=-,65534,65533,0 "
+        { "giving away", "T=file,dir,link A=u1,65534:65533,65534:65533:65530,u2,1000:65534 U=-,"
+          "65534,65533,0 "
           "G=-,65534,65533,65530,7",
           "make $T f; lchown f 65534 65534; watch f; @$A lchown f $U $G = ~; times f=~; "
           "stat f uid=~ gid=~" },
@@ -40,8 +42,10 @@ static const struct px_case cases[] = {
           "stat #1 uid=7 gid=8; fchown 2 9 -1; stat #1 uid=9 gid=8" },
         { "who is it then", NULL,
           "make file f 0600 65534 65534; @u1 get f; chown f 65533 65533; @u1 get f = EACCES; "
-          "@u2 get f; chown f - 65534; @u2 get f; chmod f 0060; @u2 get f = EACCES; @u1 get f = ~" },
-        { "ids at the ends", "U=65535,65534,0", "create f; lchown f $U $U = ~; stat f uid=~ gid=~" },
+          "@u2 get f; chown f - 65534; @u2 get f; chmod f 0060; @u2 get f = EACCES; "
+          "@u1 get f = ~" },
+        { "ids at the ends", "U=65535,65534,0", "create f; lchown f $U $U = ~; "
+          "stat f uid=~ gid=~" },
         { "without permission on the way", "T=%all",
           "make dir d 0700 65533 65533; make $T d/f; lchown d/f 65534 65534; "
           "@65534:65534:65530 lchown d/f - 65530 = EACCES; chmod d 0711; "

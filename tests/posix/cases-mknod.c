@@ -3,9 +3,11 @@
 #include "tests/posix/posix.h"
 
 static const struct px_case cases[] = {
-        { "every type", "T=file,fifo,sock,dir,link,zero,bad M=0000,0644,0777,04755,02755,01644,07777",
+        { "every type", "T=file,fifo,sock,dir,link,zero,bad M=0000,0644,0777,04755,02755,01644,"
+          "07777",
           "watch .; mknod f $T $M = ~; times .=~; stat f = ~; stat f perm=~ = ~" },
-        { "every type as others", "T=file,fifo,sock,dir,link,zero,bad,char,block U=u1,u2 M=0755,0777",
+        { "every type as others", "T=file,fifo,sock,dir,link,zero,bad,char,block U=u1,u2 M=0755,"
+          "0777",
           "chmod . $M; @$U mknod f $T 06755 1 3 = ~; stat f = ~; stat f uid=~ gid=~ perm=~ = ~" },
         { "devices", "T=char,block N=1,255,256,300,1048575 D=0,1,259,4095",
           "mknod f $T 0644 $D $N = 0 tenant:EPERM; stat f rdev=~ type=~ perm=~ = ~; "
@@ -27,7 +29,8 @@ static const struct px_case cases[] = {
           "mknod . $T 0644 = EEXIST; mknod .. $T 0644 = EEXIST; mknod x/ $T 0644 = ENOENT" },
         { "links, owners and modes of devices", "T=char,block",
           "make $T f; stat f type=$T rdev=~; link f g; stat g nlink=2; chmod f 0600; chown f 5 6; "
-          "stat g perm=0600 uid=5 gid=6 rdev=~; utimens f 1 2; gettime g m = 2.0; truncate f 0 = ~; "
+          "stat g perm=0600 uid=5 gid=6 rdev=~; utimens f 1 2; gettime g m = 2.0; "
+          "truncate f 0 = ~; "
           "open - f O_RDWR = ~; open 1 f O_PATH; stat #1 type=$T; rename f h; unlink g; "
           "stat h nlink=1; access h R_OK|W_OK = ~; @u1 access h R_OK = ~; unlink h" },
 };

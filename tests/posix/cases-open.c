@@ -24,10 +24,12 @@ static const struct px_case cases[] = {
           "make $T f; open - f $A|$F|O_NONBLOCK 0600 = ~" },
         { "flags as others", "T=file,dir,link,fifo,sock,dangling A=" ACCESS
           " F=0,O_TRUNC,O_NOATIME,O_PATH,O_CREAT,O_CREAT|O_EXCL U=u1,u2",
-          "make $T f; create target; lchown f 65534 65534; @$U open - f $A|$F|O_NONBLOCK 0600 = ~" },
+          "make $T f; create target; lchown f 65534 65534; "
+          "@$U open - f $A|$F|O_NONBLOCK 0600 = ~" },
         { "O_ACCMODE is neither", "M=0000,0444,0222,0666 U=root,u1",
           "make file f $M 65534 65534; @$U open 1 f 3 = ~" },
-        { "permission", "M=0000,0100,0200,0400,0600,0010,0020,0040,0060,0001,0002,0004,0006,0642,0246 "
+        { "permission", "M=0000,0100,0200,0400,0600,0010,0020,0040,0060,0001,0002,0004,0006,0642,"
+          "0246 "
           "U=65534,65533:65534,65533:65533:65534,65533",
           "make file f $M 65534 65534; @$U open - f O_RDONLY = ~; @$U open - f O_WRONLY = ~; "
           "@$U open - f O_RDWR = ~; @$U open - f O_RDONLY|O_TRUNC = ~; @$U open - f O_PATH = ~; "
@@ -35,7 +37,8 @@ static const struct px_case cases[] = {
         { "permission of a directory",
           "M=0000,0100,0200,0400,0300,0500,0010,0020,0040,0001,0002,0004,0003,0007,0777 "
           "U=65534,65533:65534,65533:65533:65534,65533",
-          "make dir d; create d/f 0666; chown d 65534 65534; chmod d $M; @$U open - d O_RDONLY = ~; "
+          "make dir d; create d/f 0666; chown d 65534 65534; chmod d $M; "
+          "@$U open - d O_RDONLY = ~; "
           "@$U open - d/f O_RDWR = ~; @$U open - d/new O_RDWR|O_CREAT 0600 = ~; @$U stat d/f = ~; "
           "@$U open - d O_RDONLY|O_DIRECTORY = ~; @$U chdir d = ~; @$U unlink d/f = ~" },
         { "truncates", "A=" ACCESS " O=O_TRUNC,O_TRUNC|O_CREAT",
@@ -52,7 +55,8 @@ static const struct px_case cases[] = {
           "chmod #1 0600 = ~; fchown 1 0 0 = ~; fsync 1 = ~; lseek 1 0 2 = ~; "
           "utimens #1 1 2 = ~; fallocate 1 0 0 10 = ~; stat #1 size=~" },
         { "a directory", "A=" ACCESS,
-          "mkdir d; open - d $A = ~; open - d $A|O_CREAT 0600 = EISDIR; open - d/ $A|O_CREAT 0600 = "
+          "mkdir d; open - d $A = ~; open - d $A|O_CREAT 0600 = EISDIR; "
+          "open - d/ $A|O_CREAT 0600 = "
           "EISDIR; open - new/ $A|O_CREAT 0600 = EISDIR; open - d/. $A|O_CREAT 0600 = EISDIR; "
           "create f; open - f/ $A|O_CREAT 0600 = ~; open - f/ $A = ENOTDIR; open - new/ $A = ~; "
           "open - d/.. $A|O_CREAT 0600 = EISDIR; open - . $A|O_CREAT|O_EXCL 0600 = ~" },
@@ -77,18 +81,21 @@ static const struct px_case cases[] = {
           "make fifo p; open - p O_WRONLY|O_NONBLOCK = ENXIO; open 1 p O_RDONLY|O_NONBLOCK; "
           "open 2 p O_WRONLY|O_NONBLOCK; write 2 text = 4; read 1 10 = text; stat p size=0; "
           "open 3 p O_RDWR; lseek 1 0 0 = ESPIPE; ftruncate 2 0 = EINVAL; fsync 1 = EINVAL; "
-          "truncate p 0 = EINVAL; truncate s 0 = EINVAL; watch p; write 2 more; ?ext4 times p=mc; ?view times p=-; read 1 4 = more; "
+          "truncate p 0 = EINVAL; truncate s 0 = EINVAL; watch p; write 2 more; ?ext4 times p=mc; "
+          "?view times p=-; read 1 4 = more; "
           "?ext4 times p=amc; ?view times p=-" },
         { "times of reading", "A=O_RDONLY,O_RDWR,O_RDONLY|O_NOATIME,O_RDWR|O_SYNC",
           "put f text; watch f; open 1 f $A; times f=-; read 1 4 = text; times f=~; close 1; "
           "watch f; open 1 f $A; read 1 4 = text; times f=~" },
         { "times of reading after a change", NULL,
-          "put f text; watch f; get f = text; times f=a; watch f; get f = text; times f=-; put f more; "
+          "put f text; watch f; get f = text; times f=a; watch f; get f = text; times f=-; "
+          "put f more; "
           "watch f; get f = more; times f=a; utimens f 1 2; watch f; get f; times f=~; watch f; "
           "get f; times f=~; utimens f now 5; watch f; get f; times f=~; chmod f 0600; watch f; "
           "get f; times f=~" },
         { "times of writing", "A=O_WRONLY,O_RDWR,O_WRONLY|O_APPEND,O_WRONLY|O_SYNC",
-          "put f text; open 1 f $A; watch f .; write 1 more; times f=mc .=-; watch f; write 1 \\0 = 0; "
+          "put f text; open 1 f $A; watch f .; write 1 more; times f=mc .=-; watch f; "
+          "write 1 \\0 = 0; "
           "times f=~; watch f; close 1; times f=-" },
         { "times of listing", "T=dir,full",
           "make $T d; watch d; list d = ~; times d=a; watch d; list d; times d=-; create d/x; "

@@ -41,7 +41,8 @@ static const struct px_case cases[] = {
           "make dir d 01777 $D $D; make $T d/f; lchown d/f $A $A; @$U unlink d/f = ~; "
           "@$U rmdir d/f = ~" },
         { "sticky by group", "T=file,dir G=65534,65533",
-          "make dir d 01770 0 $G; make $T d/f; lchown d/f 65533 $G; @65534:65534:$G unlink d/f = ~; "
+          "make dir d 01770 0 $G; make $T d/f; lchown d/f 65533 $G; "
+          "@65534:65534:$G unlink d/f = ~; "
           "@65534:65534:$G rmdir d/f = ~; @65533:65533:$G unlink d/f = ~; "
           "@65533:65533:$G rmdir d/f = ~" },
         { "a full directory", "T=file,dir,link,fifo,sock",

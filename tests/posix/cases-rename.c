@@ -38,7 +38,8 @@ static const struct px_case cases[] = {
           "mkdir a; mkdir a/b; mkdir a/b/c; rename a a/x $F = EINVAL; rename a a/b/x $F = EINVAL; "
           "rename a a/b/c/x $F = EINVAL; rename a/b a/b/c/x $F = EINVAL; rename a/b a = ENOTEMPTY; "
           "rename a/b/c a = ENOTEMPTY; rename a a/b RENAME_EXCHANGE = EINVAL; "
-          "rename a/b a RENAME_EXCHANGE = ~; rename a a/b = EINVAL; create f; rename a f/x = ENOTDIR" },
+          "rename a/b a RENAME_EXCHANGE = ~; rename a a/b = EINVAL; create f; "
+          "rename a f/x = ENOTDIR" },
         { "dots", "o=.,..,a/.,a/..,./.,/",
           "mkdir a; create f; rename $o b = ~; rename a $o = ~; rename f $o = ~; "
           "rename $o a RENAME_EXCHANGE = ~; rename a $o RENAME_NOREPLACE = ~" },
@@ -49,7 +50,8 @@ static const struct px_case cases[] = {
         { "a directory that moves has another parent", NULL,
           "mkdir x; mkdir y; mkdir x/d; stat x nlink=3; rename x/d y/d; stat x nlink=2; "
           "stat y nlink=3; stat y/d/.. ino=y; mkdir x/e; rename x/e y/d; stat x nlink=2; "
-          "stat y nlink=3; create y/d/f; rename y/d y/e; get y/e/f = (empty); stat y/d/f = ENOENT" },
+          "stat y nlink=3; create y/d/f; rename y/d y/e; get y/e/f = (empty); "
+          "stat y/d/f = ENOENT" },
         { "whiteouts", "T=%all",
           "make $T a; watch .; rename a b RENAME_WHITEOUT; stat a type=char rdev=0:0 perm=0000 "
           "nlink=1 size=0 uid=0 gid=0; times .=mc; stat b type=$T; mkdir d; "

@@ -4,9 +4,11 @@
 
 static const struct px_case cases[] = {
         { "every type", "T=%all,full,dangling",
-          "make $T f 0751 = ~; stat f = ~; stat f type=~ perm=~ uid=~ gid=~ nlink=~ size=~ blocks=~ "
+          "make $T f 0751 = ~; stat f = ~; "
+          "stat f type=~ perm=~ uid=~ gid=~ nlink=~ size=~ blocks=~ "
           "rdev=~ dev=.; follow f = ~" },
-        { "every mask", "T=file,dir,link m=0,1,2,4,8,0x10,0x20,0x40,0x80,0x100,0x200,0x400,0x7ff,0x800,"
+        { "every mask", "T=file,dir,link m=0,1,2,4,8,0x10,0x20,0x40,0x80,0x100,0x200,0x400,0x7ff,"
+          "0x800,"
           "0xfff,0x1000", "make $T f; statx f $m = ~; statx . $m = ~" },
         { "everything that statx has", "T=file,dir,link,fifo",
           "make $T f; statxall f = ~; open 1 f O_PATH|O_NOFOLLOW; statxall #1 = ~" },
@@ -21,13 +23,15 @@ static const struct px_case cases[] = {
         { "inode numbers stay", "T=%all",
           "make $T a; mkdir d; link a b = ~; rename a d/a; stat d/a = ~; rename d e; "
           "stat e/a dev=.; list e = ~" },
-        { "statfs", "T=file,dir,fifo", "make $T f; statfs f = ~; statfs . = ~; mkdir d; statfs d = ~" },
+        { "statfs", "T=file,dir,fifo", "make $T f; statfs f = ~; statfs . = ~; mkdir d; "
+          "statfs d = ~" },
         { "by descriptor", "T=%all,full",
           "make $T f; open 1 f O_PATH|O_NOFOLLOW; stat #1 ino=f dev=f btime=f; stat #1 type=~; "
           "chmod f 0600 = ~; stat #1 perm=~; rename f g; stat #1 ino=g; stat #1/inside = ~" },
         { "trees deeper than a path is long", "N=20,40",
           "mkdir top; chdir top; deep $N; create f; stat f type=file; mkdir g; rename f g/h; "
-          "stat g nlink=2; stat .. nlink=~; symlink x l; readlink l = x; put g/h text; get g/h = text; "
+          "stat g nlink=2; stat .. nlink=~; symlink x l; readlink l = x; put g/h text; "
+          "get g/h = text; "
           "link g/h i; stat i nlink=2; unlink i; chmod . 0700; stat . perm=0700; list . = ~; "
           "rename g/h ../h; stat ../h size=4; open 1 . O_RDONLY; chdir ..; create #1/new; "
           "getcwd = ~" },

@@ -3,14 +3,16 @@
 #include "tests/posix/posix.h"
 
 static const struct px_case cases[] = {
-        { "targets", "O=x,{n255},{n256},{p4095:f},{p59:f},{p60:f},{p61:f},{p4094:f},\\xff\\x0a,.,/,..,"
+        { "targets", "O=x,{n255},{n256},{p4095:f},{p59:f},{p60:f},{p61:f},{p4094:f},\\xff\\x0a,.,"
+          "/,..,"
           "/{n255}/x,\\s", "watch .; symlink $O l; times .=mc; readlink l = $O; stat l type=link "
           "perm=0777 nlink=1 size=~ blocks=~ uid=0 gid=0; unlink l" },
         { "targets that are none", NULL,
           "symlink \\0 l = ENOENT; symlink {p4096:f} l = ENAMETOOLONG; symlink x \\0 = ENOENT" },
         { "a name that is taken", "T=%all,dangling,loop,full",
           "make $T l; symlink x l = EEXIST; symlink x l/ = ~; readlink l = ~" },
-        { "readlink of every type", "T=%all", "make $T f; watch f; readlink f 3 = ~; times f=~; watch f; "
+        { "readlink of every type", "T=%all", "make $T f; watch f; readlink f 3 = ~; times f=~; "
+          "watch f; "
           "readlink f = ~; times f=~" },
         { "with little room", "N=1,2,5,6,7,100", "symlink target l; readlink l $N = ~" },
         { "no room", NULL, "symlink target l; readlink l 0 = EINVAL; create f; readlink f 0 = ~" },

@@ -24,7 +24,8 @@ static const struct px_case cases[] = {
           "put f text; open 1 f $A; ftruncate 1 $S = ~; stat f size=~" },
         { "a directory that is open", NULL, "mkdir d; open 1 d O_RDONLY; ftruncate 1 0 = EINVAL; "
           "fallocate 1 0 0 1 = EBADF" },
-        { "permission", "M=0000,0200,0400,0600,0020,0040,0002,0004 U=65534,65533:65534,65533:65533:65534,"
+        { "permission", "M=0000,0200,0400,0600,0020,0040,0002,0004 U=65534,65533:65534,"
+          "65533:65533:65534,"
           "65533", "make file f $M 65534 65534; @$U truncate f 10 = ~; stat f size=~" },
         { "set-id bits", "U=root,65534,65533:65534,65533:1:65534,65532 M=06755,06777,04766,04755",
           "make file f $M 65534 65534; @$U truncate f 10 = ~; stat f perm=~; chmod f $M; "
@@ -33,11 +34,14 @@ static const struct px_case cases[] = {
           "stat f perm=~" },
         { "what lay beyond is zero", NULL,
           "put f 123456789; truncate f 3; truncate f 6; open 1 f O_RDONLY; bytes 1 0 10 = "
-          "313233000000; put f abc; truncate f 8192; write 1 x = EBADF; bytes 1 8188 10 = 00000000; "
+          "313233000000; put f abc; truncate f 8192; write 1 x = EBADF; "
+          "bytes 1 8188 10 = 00000000; "
           "truncate f 8190; bytes 1 8188 10 = 0000" },
         { "while it is open", NULL,
-          "put f text; open 1 f O_RDWR; open 2 f O_RDWR; read 2 2 = te; truncate f 1; read 2 10 = 0; "
-          "stat #1 size=1; write 1 ab; stat #2 size=2; unlink f; ftruncate 2 100; stat #1 size=100" },
+          "put f text; open 1 f O_RDWR; open 2 f O_RDWR; read 2 2 = te; truncate f 1; "
+          "read 2 10 = 0; "
+          "stat #1 size=1; write 1 ab; stat #2 size=2; unlink f; ftruncate 2 100; "
+          "stat #1 size=100" },
         { "fallocate", "O=0,1,4095,4096,10000 L=1,4096,5000,100000",
           "put f text; open 1 f O_RDWR; watch f; fallocate 1 0 $O $L; stat f size=~ blocks=~; "
           "times f=~; posixfallocate 1 $O $L = 0; stat f size=~" },

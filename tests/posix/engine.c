@@ -10,7 +10,7 @@
 
 #include "tests/posix/engine.h"
 
-#define FAILURES_SHOWN 400 /* of one subject on one place; all are counted */
+#define FAILURES_SHOWN 60 /* of one subject on one place; all are counted */
 #define SCRIPT_MAX 65536
 
 void px_die(struct px *px, const char *fmt, ...)

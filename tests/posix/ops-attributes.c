@@ -174,7 +174,8 @@ static int op_statx_all(struct px *px, char **a, int n)
         if (statx(p.fd, p.name, AT_SYMLINK_NOFOLLOW | p.empty, 0xfff, &s) < 0)
                 return -errno;
         snprintf(px->text, sizeof px->text,
-                 "mask=%#x,blksize=%u,attributes=%#jx,nlink=%u,mode=%o,size=%ju,blocks=%ju,rdev=%u:%u",
+                 "mask=%#x,blksize=%u,attributes=%#jx,nlink=%u,mode=%o,size=%ju,blocks=%ju,"
+                 "rdev=%u:%u",
                  s.stx_mask & 0xfff, s.stx_blksize, (uintmax_t)(s.stx_attributes & 0x870),
                  s.stx_nlink, s.stx_mode, (uintmax_t)s.stx_size, (uintmax_t)s.stx_blocks,
                  s.stx_rdev_major, s.stx_rdev_minor);

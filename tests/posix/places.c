@@ -13,7 +13,7 @@
 #include "fs/base/cleanup.h"
 #include "tests/posix/engine.h"
 
-#define DISK_BYTES ((uint64_t)4 << 30)
+#define DISK_BYTES ((uint64_t)1 << 30)
 #define POOL 300 /* of each kind of device node, for what cannot make its own */
 
 enum { EXT4, VIEW, TENANT_EXT4, TENANT, VIEW_EXCLUSIVE, TENANT_SHARED, PLACES };
@@ -123,17 +123,20 @@ static void mount_view(struct nsm_world *w, const struct px_place *p, const char
                 nsm_harness_die("mounting %s writable: %s", p->dir, strerror(errno));
 }
 
-/* What a place shows. The references of what is read-only have a disk of their own. */
+/* What a place shows, on a disk of its own, where nobody else's files lie between its blocks. */
 static const char *make_source(struct nsm_world *w, const struct px_place *p,
                                const char *read_only)
 {
-        const char *source = nsm_world_printf(w, "%s/%s/%s", w->dir,
-                                              read_only && !p->view ? "frozen" : "disk", p->name);
+        const char *name = nsm_world_printf(w, "disk-%s", p->name);
+        const char *disk = nsm_world_add_ext4(w, name, DISK_BYTES);
+        const char *source = nsm_world_printf(w, "%s/source", disk);
 
         fill_pool(source);
         if (read_only)
                 nsm_world_must(w, "umask 0; mkdir -m 755 %s/tree && cd %s/tree && %s", source,
                                source, read_only);
+        if (read_only && !p->view)
+                nsm_world_must(w, "mount -o remount,ro %s", disk);
         return source;
 }
 
@@ -161,13 +164,9 @@ void px_scene_make(struct nsm_world *w, const char *read_only, struct px_scene *
                 ret->n = sizeof read_only_places / sizeof *read_only_places;
         memcpy(ret->places, read_only ? read_only_places : usual_places,
                ret->n * sizeof *ret->places);
-        nsm_world_add_ext4(w, "disk", DISK_BYTES);
-        if (read_only)
-                nsm_world_add_ext4(w, "frozen", DISK_BYTES);
         for (size_t i = 0; i < ret->n; i++)
                 sources[i] = make_source(w, &ret->places[i], read_only);
-        nsm_world_must(w, "chmod 711 . disk%s", read_only ? " frozen && "
-                       "mount -o remount,ro frozen" : "");
+        nsm_world_must(w, "chmod 711 .");
         for (size_t i = 0; i < ret->n; i++)
                 mount_place(w, tenant, &ret->places[i], sources[i], read_only);
 

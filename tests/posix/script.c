@@ -15,7 +15,8 @@ static const struct {
         { "%nolink", "file,dir,fifo,sock,char,block" },
         { "%plain", "file,dir,fifo,sock,link" },
         /* Every operation on one path; `there` is a file that exists. */
-        { "%paths", "open+-+$P+O_RDONLY|O_NONBLOCK,open+-+$P+O_RDONLY|O_NONBLOCK|O_NOFOLLOW,open+-+$P+O_PATH,"
+        { "%paths", "open+-+$P+O_RDONLY|O_NONBLOCK,open+-+$P+O_RDONLY|O_NONBLOCK|O_NOFOLLOW,"
+                    "open+-+$P+O_PATH,"
                     "open+-+$P+O_RDONLY|O_DIRECTORY,open+-+$P+O_WRONLY|O_NONBLOCK|O_CREAT+0644,"
                     "open+-+$P+O_WRONLY|O_CREAT|O_EXCL+0644,open+-+$P+O_WRONLY|O_NONBLOCK|O_TRUNC,"
                     "mkdir+$P,rmdir+$P,unlink+$P,link+$P+new,link+there+$P,symlink+there+$P,"
