@@ -3,6 +3,8 @@
  * What a tenant's ACLs, file capabilities and synchronous writes come to on the
  * storage: the same as a tool there would have made of them with storage ids.
  */
+#include <sys/xattr.h>
+
 #include "tests/integration/view-kit.h"
 
 /* Container ids 0.. of the tenant are storage ids STORED.. */
@@ -30,8 +32,8 @@ static struct kit kit_new(void)
 
 static const char *look_at(struct kit *k, const char *dir)
 {
-        return nsm_world_must(k->w, "cd %s/%s && find . | sort | xargs stat -c '%%n %%a %%u %%g' && "
-                              "find . | sort | xargs getfattr -d -m - -e hex", k->t->root, dir);
+        return nsm_world_must(k->w, "cd %s/%s && "
+                              "find . | sort | xargs stat -c '%%n %%a %%u %%g' && find . | sort | xargs getfattr -d -m - -e hex", k->t->root, dir);
 }
 
 /* The same commands at both places; @base: the id that is 0 there. */
@@ -41,7 +43,8 @@ static const char *look_at(struct kit *k, const char *dir)
         "setfacl -b d/s && setcap %s cap_net_raw+ep b && setcap -n %d cap_chown+p c && "       \
         "setfattr -n user.a -v value d"
 
-#define TWIN_IDS(base) (base) + 5, (base) + 65535, (base) + 7, (base) + 1000, (base) + 5, (base) + 9
+#define TWIN_IDS(base)                                                                         \
+        (base) + 5, (base) + 65535, (base) + 7, (base) + 1000, (base) + 5, (base) + 9
 
 Test(view_stored, acls_and_capabilities_are_what_the_storage_would_have)
 {
@@ -141,4 +144,34 @@ Test(view_stored, synchronous_writes_are_the_storages)
                 struct nsm_output *o = nsm_world_call(k.w, open_synchronously, &s);
                 cr_assert_eq(o->status, 0, "%s%s", o->out, o->err);
         }
+}
+
+static int long_attributes(struct view_kit *k)
+{
+        static char value[65537], got[65536];
+
+        memset(value, 'v', sizeof value);
+        CHECK(setxattr("f", "user.long", value, 65536, 0) == 0);
+        CHECK(getxattr("f", "user.long", NULL, 0) == 65536);
+        CHECK(getxattr("f", "user.long", got, sizeof got) == 65536);
+        CHECK(memcmp(got, value, sizeof got) == 0);
+        CHECK_ERR(getxattr("f", "user.long", got, 65535), ERANGE);
+        CHECK_ERR(setxattr("f", "user.long", value, 65537, 0), E2BIG);
+        CHECK(listxattr("f", got, sizeof got) == sizeof "user.long");
+        return 0;
+}
+
+/* ext4 has room for them where it was made for that. */
+Test(view_stored, attributes_of_64_kib_where_the_storage_takes_them)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = { .w = nsm_world_new() };
+
+        k.base = k.w->first_id;
+        k.mnt = nsm_world_printf(k.w, "%s/mnt", k.w->dir);
+        nsm_world_must(k.w, "chmod 711 . && mkdir src mnt && truncate -s 32M disk && "
+                       "mkfs.ext4 -q -O ea_inode disk && mount -o loop disk src && "
+                       "chmod 755 src && touch src/f && nsmountfs src mnt -o idmap=0:%u:1000",
+                       k.base);
+        view_do(&k, 0, long_attributes);
 }

@@ -127,7 +127,8 @@ static const struct px_case cases[] = {
           "make $T f; open 1 f O_RDONLY; ioctl 1 $N = ~" },
         /* The kernel's FUSE client asks no view for these. */
         { "ioctls that no view is asked for", NULL,
-          "create f; open 1 f O_RDONLY; ioctl 1 0xc020660b = ~ view:EOPNOTSUPP" },
+          "create f; open 1 f O_RDONLY; ioctl 1 0xc020660b = ~ view:EOPNOTSUPP; "
+          "ioctl 1 0x81009431 = 0 view:ENOTTY" },
         { "what the kernel decides for FUSE", NULL,
           "probe epoll = EPERM view:0; probe read-nowait = 0|EAGAIN view:EOPNOTSUPP; "
           "probe direct-odd-buffer = EINVAL view:0" },
