@@ -33,7 +33,8 @@ static struct kit kit_new(void)
 static const char *look_at(struct kit *k, const char *dir)
 {
         return nsm_world_must(k->w, "cd %s/%s && "
-                              "find . | sort | xargs stat -c '%%n %%a %%u %%g' && find . | sort | xargs getfattr -d -m - -e hex", k->t->root, dir);
+                              "find . | sort | xargs stat -c '%%n %%a %%u %%g' && "
+                              "find . | sort | xargs getfattr -d -m - -e hex", k->t->root, dir);
 }
 
 /* The same commands at both places; @base: the id that is 0 there. */
