@@ -41,8 +41,11 @@ int px_probe_child(int (*fn)(void *arg), void *arg, int *ret_signal)
         int status = 0;
         pid_t pid = fork();
 
-        if (pid == 0)
-                _exit(fn(arg));
+        if (pid == 0) {
+                const struct rlimit none = { 0, 0 };
+
+                _exit(setrlimit(RLIMIT_CORE, &none) < 0 ? 1 : fn(arg));
+        }
         if (pid < 0 || waitpid(pid, &status, 0) != pid)
                 return -1;
         if (ret_signal)
@@ -165,7 +168,7 @@ static int exceed_limit(void *arg)
         struct rlimit limit = { 10, 10 };
         cleanup_fd int fd = open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 
-        MUST(signal(SIGXFSZ, SIG_DFL) != SIG_ERR && setrlimit(RLIMIT_CORE, &limit) == 0);
+        MUST(fd >= 0 && signal(SIGXFSZ, SIG_DFL) != SIG_ERR);
         MUST(setrlimit(RLIMIT_FSIZE, &limit) == 0);
         return (int)pwrite(fd, "x", 1, 10);
 }
