@@ -8,7 +8,7 @@
 
 static const struct px_case cases[] = {
         { "probes", "P=mapped,mapped-past-end,direct-and-mapped,appended-by-several,"
-          "written-by-several,file-size-limit,file-size-signal,nameless,fifo,socket",
+          "written-by-several,programs,file-size-limit,file-size-signal,nameless,fifo,socket",
           "probe $P = 0" },
         { "modes of mappings", NULL, "probe mapped-modes = ~" },
         { "writes far out", "O=-1,0,4096,4294967296," FAR,
@@ -47,7 +47,8 @@ static const struct px_case cases[] = {
           "fallocate 1 FALLOC_FL_ZERO_RANGE 8190 100; runs 1 = ~; "
           "fallocate 1 FALLOC_FL_ZERO_RANGE 30000 100; stat f size=30100; "
           "fallocate 1 FALLOC_FL_ZERO_RANGE|FALLOC_FL_KEEP_SIZE 40000 100; stat f size=30100; "
-          "fallocate 1 FALLOC_FL_PUNCH_HOLE 0 10 = EOPNOTSUPP; ftruncate 1 10; runs 1 = 10*a" },
+          "fallocate 1 FALLOC_FL_PUNCH_HOLE 0 10 = EOPNOTSUPP; ftruncate 1 10; runs 1 = 10*a; "
+          "unlink f" }, /* how many blocks its map takes depends on when it was written back */
         { "allocation and who may", NULL,
           "put f abc; open 1 f O_RDONLY; fallocate 1 0 0 10 = EBADF; open 2 . O_RDONLY; "
           "fallocate 2 0 0 10 = ~; open 3 f O_PATH; fallocate 3 0 0 10 = EBADF; "
@@ -97,6 +98,9 @@ static const struct px_case cases[] = {
         { "flags that are set later", "U=root,u1,u2 "
           "F=O_APPEND,O_NONBLOCK,O_NOATIME,O_DIRECT,O_SYNC,0",
           "make file f 0666 65534 65534; @$U open 1 f O_RDWR; @$U setfl 1 $F = ~" },
+        { "O_NOATIME is the owner's", "U=root,u1,u2 F=O_RDONLY,O_WRONLY,O_RDWR",
+          "make file f 0666 65534 65534; @$U open - f O_NOATIME|$F = ~; "
+          "make dir d 0777 65534 65534; @$U open - d O_NOATIME = ~; @$U open - new O_NOATIME|O_CREAT|$F 0600 = ~" },
         { "O_TMPFILE", "F=O_RDWR,O_WRONLY,O_RDWR|O_EXCL,O_RDWR|O_APPEND,O_RDONLY,O_RDWR|O_CREAT",
           "mkdir d; open 1 d O_TMPFILE|$F 0640 = ~; stat #1 perm=~ nlink=~ = ~; write 1 text = ~; "
           "link /proc/self/fd/none x = ENOENT; link #1 d/f = ~; stat #1 nlink=~ = ~; get d/f = ~; "

@@ -255,6 +255,49 @@ static int probe_socket(struct px *px)
         return 0;
 }
 
+/* ---- programs ---- */
+
+static int copy_program(const char *from, const char *to)
+{
+        cleanup_fd int in = open(from, O_RDONLY | O_CLOEXEC);
+        cleanup_fd int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+        char buf[65536];
+        ssize_t len;
+
+        while ((len = read(in, buf, sizeof buf)) > 0)
+                if (write(out, buf, (size_t)len) != len)
+                        return -1;
+        return len == 0 && out >= 0 ? 0 : -1;
+}
+
+static int execute(void *arg)
+{
+        execl(arg, arg, (char *)NULL);
+        return errno == ETXTBSY ? 26 : 126;
+}
+
+static int probe_programs(struct px *px)
+{
+        static char program[] = "./program", script[] = "./script";
+        static const char text[] = "#!/bin/sh\ntest $0 = ./script && exit 7\n";
+
+        /* What has just been written runs, and can be written again when it has ended. */
+        for (int i = 0; i < 10; i++) {
+                MUST(copy_program("/bin/true", program) == 0);
+                MUST(px_probe_child(execute, program, NULL) == 0);
+        }
+        cleanup_fd int writer = open(program, O_WRONLY | O_CLOEXEC);
+        MUST(writer >= 0 && px_probe_child(execute, program, NULL) == 26);
+        close(nsm_take_fd(&writer));
+        MUST(px_probe_child(execute, program, NULL) == 0 && chmod(program, 0644) == 0);
+        MUST(px_probe_child(execute, program, NULL) == 126);
+        cleanup_fd int fd = open(script, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+        MUST(write(fd, text, sizeof text - 1) == sizeof text - 1);
+        close(nsm_take_fd(&fd));
+        MUST(px_probe_child(execute, script, NULL) == 7);
+        return 0;
+}
+
 /* ---- what the kernel decides ---- */
 
 static int probe_epoll(struct px *px)
@@ -284,6 +327,7 @@ static int probe_direct_odd_buffer(struct px *px)
 }
 
 static const struct px_probe probes[] = {
+        { "programs", probe_programs },
         { "epoll", probe_epoll },
         { "read-nowait", probe_read_nowait },
         { "direct-odd-buffer", probe_direct_odd_buffer },
