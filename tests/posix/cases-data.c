@@ -100,7 +100,8 @@ static const struct px_case cases[] = {
           "make file f 0666 65534 65534; @$U open 1 f O_RDWR; @$U setfl 1 $F = ~" },
         { "O_NOATIME is the owner's", "U=root,u1,u2 F=O_RDONLY,O_WRONLY,O_RDWR",
           "make file f 0666 65534 65534; @$U open - f O_NOATIME|$F = ~; "
-          "make dir d 0777 65534 65534; @$U open - d O_NOATIME = ~; @$U open - new O_NOATIME|O_CREAT|$F 0600 = ~" },
+          "make dir d 0777 65534 65534; @$U open - d O_NOATIME = ~; "
+          "@$U open - new O_NOATIME|O_CREAT|$F 0600 = ~" },
         { "O_TMPFILE", "F=O_RDWR,O_WRONLY,O_RDWR|O_EXCL,O_RDWR|O_APPEND,O_RDONLY,O_RDWR|O_CREAT",
           "mkdir d; open 1 d O_TMPFILE|$F 0640 = ~; stat #1 perm=~ nlink=~ = ~; write 1 text = ~; "
           "link /proc/self/fd/none x = ENOENT; link #1 d/f = ~; stat #1 nlink=~ = ~; get d/f = ~; "
