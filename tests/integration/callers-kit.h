@@ -182,7 +182,8 @@ static inline const char *callers_stored(struct nsm_world *w, const char *dir,
                 skip = nsm_world_printf(w, "%s ! -name %s", skip, k->path);
         return nsm_world_must(w, "cd %s && find . %s -printf '%%p %%y %%m %%U:%%G %%s %%n %%l\n' | "
                               "sort && find . ! -type l %s | sort | xargs getfacl -n && "
-                              "getfattr -h -d -m user,security -R -e hex .", dir, skip, skip);
+                              "getfattr -h -d -m '^user' -R -e hex . && getcap -r . | sort",
+                              dir, skip, skip);
 }
 
 static inline void callers_compare_one(struct nsm_world *w, const struct caller *who,

@@ -125,7 +125,7 @@ static const struct {
         { "acl", op_acl }, { "acl-of-nobody", op_acl_of_nobody }, { "acl-gone", op_acl_gone },
 };
 
-/* S_ISGID with S_IXGRP and without, S_ISUID, both, none. */
+/* S_ISGID with S_IXGRP and without, S_ISUID, both; none but file capabilities. */
 static const char *const modes[] = { "2777", "2767", "4767", "6777", "6767", "777" };
 
 static int change_all(uint32_t first)
@@ -139,6 +139,12 @@ static int change_all(uint32_t first)
         return 0;
 }
 
+static int set_capability(const char *path)
+{
+        return setxattr(path, "security.capability",
+                        "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, 0);
+}
+
 static int prepare_changes(void)
 {
         CHECK(write_text("content", "content") == 0);
@@ -148,6 +154,7 @@ static int prepare_changes(void)
                         snprintf(path, sizeof path, "%s-%s", changes[c].name, modes[m]);
                         CHECK(write_text(path, "0123456789") == 0 && chown(path, 1, 50) == 0);
                         CHECK(chmod(path, (mode_t)strtoul(modes[m], NULL, 8)) == 0);
+                        CHECK(strcmp(modes[m], "777") != 0 || set_capability(path) == 0);
                 }
         return 0;
 }
@@ -207,8 +214,7 @@ static int govern_all(uint32_t first)
         callers_say("private", open("private", O_RDONLY) < 0 ? -1 : 0);
         callers_say("named", open("named", O_RDWR) < 0 ? -1 : 0);
         callers_say("named-group", open("named-group", O_RDWR) < 0 ? -1 : 0);
-        callers_say("capable", setxattr("capable", "security.capability",
-                                        "\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20, 0));
+        callers_say("capable", set_capability("capable"));
         return 0;
 }
 
