@@ -21,12 +21,13 @@ struct px_place {
         const char *name;
         const char *dir;
         bool view, tenant, exclusive;
+        bool attached; /* by nsmountd */
         bool unlocked; /* a view that is read-only, on a mount that is not */
         struct nsm_fake_container *container; /* where from; NULL: the host */
         int reference; /* index of another place, or -1 */
 };
 
-#define PX_PLACES_MAX 6
+#define PX_PLACES_MAX 7
 
 struct px_scene {
         size_t n;

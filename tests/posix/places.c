@@ -16,7 +16,8 @@
 #define DISK_BYTES ((uint64_t)1 << 30)
 #define POOL 300 /* of each kind of device node, for what cannot make its own */
 
-enum { EXT4, VIEW, TENANT_EXT4, TENANT, VIEW_EXCLUSIVE, TENANT_SHARED, PLACES };
+enum { EXT4, VIEW, TENANT_EXT4, TENANT, VIEW_EXCLUSIVE, TENANT_SHARED, GRAFT,
+       PLACES };
 #define PLACES_USUAL VIEW_EXCLUSIVE /* so many of them; the others by NSM_POSIX_ALL=1 */
 _Static_assert(PLACES == PX_PLACES_MAX, "engine.h");
 
@@ -30,6 +31,8 @@ static const struct px_place usual_places[PLACES] = {
                              .reference = EXT4 },
         [TENANT_SHARED] = { .name = "tenant-shared", .view = true, .tenant = true,
                             .reference = TENANT_EXT4 },
+        [GRAFT] = { .name = "graft", .view = true, .tenant = true, .attached = true,
+                    .reference = TENANT_EXT4 },
 };
 
 /* For what may not be written; the last one's superblock and mount say that it may. */
@@ -106,12 +109,19 @@ static int show_there(void *arg)
 /* Puts a place's mount into the container, at the same path. */
 static void show(struct nsm_fake_container *container, struct px_place *place)
 {
+        struct nsm_world *w = container->world;
         struct showing s = { container->pid, place->dir };
-        struct nsm_output *o = nsm_world_call(container->world, show_there, &s);
 
+        place->container = container;
+        if (place->attached) { /* by the supervisor, as tenants have it */
+                nsm_world_start_supervisor(w);
+                nsm_world_must(w, "nsmount attach %s --pid %d --at %s", container->tenant->name,
+                               container->pid, place->dir);
+                return;
+        }
+        struct nsm_output *o = nsm_world_call(w, show_there, &s);
         if (o->status != 0)
                 nsm_harness_die("%s", o->err);
-        place->container = container;
 }
 
 static void mount_view(struct nsm_world *w, const struct px_place *p, const char *source,
@@ -146,7 +156,9 @@ static void mount_place(struct nsm_world *w, struct nsm_fake_tenant *tenant, str
         p->dir = nsm_world_printf(w, "%s/%s", w->dir, p->name);
         if (mkdir(p->dir, 0755) < 0)
                 nsm_harness_die("%s: %s", p->dir, strerror(errno));
-        if (p->view)
+        if (p->attached)
+                nsm_world_must(w, "mount --bind %s %s", source, tenant->root);
+        else if (p->view)
                 mount_view(w, p, source, p->tenant ? tenant->first_id : 0, read_only);
         else if (p->tenant)
                 mount_mapped(tenant, source, p->dir);
