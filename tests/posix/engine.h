@@ -43,6 +43,9 @@ struct px_log {
         size_t assertions;
         size_t failures;
         size_t n_cases;
+        size_t seen;   /* cases that were looked at, run or not */
+        bool finished; /* there are no more */
+        unsigned pool; /* device nodes taken from the pool */
         size_t case_at[20000];
         char report[65536]; /* what failed */
         char text[];
@@ -65,7 +68,6 @@ struct px {
 
         int place_fd, case_fd;
         char case_dir[16]; /* its name */
-        unsigned pool; /* device nodes taken from the pool */
         const char *case_name;
         char step[256]; /* as written, for messages */
         char user[64];
@@ -106,8 +108,8 @@ int px_script_words(char *step, char **words, int max);
 /* script.c: undoes the escapes of an argument. */
 void px_script_argument(struct px *px, const char *word, char *ret, size_t size);
 
-/* engine.c: all cases of a subject on one place. */
-void px_run_place(const struct px_subject *subject, const struct px_place *place,
+/* engine.c: the next cases of a subject on one place, so many that nobody waits too long. */
+void px_run_some(const struct px_subject *subject, const struct px_place *place,
                   struct px_log *log, const struct px_log *reference);
 
 /* args.c: what arguments mean. */

@@ -131,7 +131,7 @@ static int take_device(struct px *px, const char *type, struct px_path p)
 {
         char from[32];
 
-        snprintf(from, sizeof from, "pool/%s%u", type, px->pool++);
+        snprintf(from, sizeof from, "pool/%s%u", type, px->log->pool++);
         return result(renameat(px->place_fd, from, p.fd, p.name));
 }
 

@@ -21,7 +21,7 @@ static int run_here(void *arg)
 {
         const struct call *c = arg;
 
-        px_run_place(c->subject, c->place, c->log, c->reference);
+        px_run_some(c->subject, c->place, c->log, c->reference);
         return 0;
 }
 
@@ -34,15 +34,19 @@ static pid_t start(struct nsm_world *w, struct call *c)
                 nsm_harness_die("fork: %s", strerror(errno));
         if (pid > 0)
                 return pid;
-        struct nsm_output *o = c->place->container
-                                       ? nsm_container_call(c->place->container, run_here, c)
-                                       : nsm_world_call(w, run_here, c);
         struct px_log *log = c->log;
-        size_t used = strlen(log->report);
+        struct nsm_fake_container *inside = c->place->container;
 
-        if (o->status != 0 || *o->err)
-                snprintf(log->report + used, sizeof log->report - used, "%s: ended with %d\n%s",
-                         c->place->name, o->status, o->err);
+        for (int status = 0; status == 0 && !log->finished;) {
+                struct nsm_output *o = inside ? nsm_container_call(inside, run_here, c)
+                                              : nsm_world_call(w, run_here, c);
+                size_t used = strlen(log->report);
+
+                status = o->status;
+                if (status != 0 || *o->err)
+                        snprintf(log->report + used, sizeof log->report - used,
+                                 "%s: ended with %d\n%s", c->place->name, status, o->err);
+        }
         _exit(0);
 }
 
