@@ -14,6 +14,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
 #include "fs/nsmountfs-forgetting.h"
+#include "fs/nsmountfs-hands.h"
 #include "fs/nsmountfs-transport.h"
 #include "fs/ops/changes.h"
 #include "fs/view/thread.h"
@@ -21,6 +22,8 @@
 #define STACK_SIZE ((size_t)256 << 10)
 #define SIGNAL_WAKE SIGUSR1 /* takes a thread out of read(2) */
 #define SIGNAL_END SIGUSR2  /* a thread tells the main one that the session ended */
+#define SIGNAL_LOOK SIGALRM /* and that it should look after what the storage does not end */
+#define LOOK_MS 100 /* between such looks */
 #define STOP_ROUNDS 200 /* of waiting for requests in hand, each of: */
 #define STOP_ROUND_NSEC 10000000
 #define PUBLISH_EVERY 64 /* requests, after which all shared figures are fresh */
@@ -35,9 +38,11 @@ struct session {
         pthread_mutex_t lock;
         /* below under @lock */
         pthread_cond_t changed;
-        pthread_t ids[NSM_THREADS_MAX];
-        bool running[NSM_THREADS_MAX];
-        bool reading[NSM_THREADS_MAX]; /* in read(2): a signal disturbs nothing */
+        pthread_t ids[NSM_THREADS_STUCK_MAX];
+        bool running[NSM_THREADS_STUCK_MAX];
+        bool reading[NSM_THREADS_STUCK_MAX]; /* in read(2): a signal disturbs nothing */
+        struct nsm_hand hands[NSM_THREADS_STUCK_MAX];
+        uint64_t progress; /* requests that have been answered */
         unsigned threads; /* that run */
         unsigned waiting; /* of them, in read(2) */
         unsigned trim;    /* generation: goes up when idle threads should give memory back */
@@ -57,9 +62,9 @@ static int start_thread(struct session *s)
         pthread_attr_t attr;
         unsigned slot = 0;
 
-        while (slot < NSM_THREADS_MAX && s->running[slot])
+        while (slot < NSM_THREADS_STUCK_MAX && s->running[slot])
                 slot++;
-        if (slot == NSM_THREADS_MAX)
+        if (slot == NSM_THREADS_STUCK_MAX)
                 return -EAGAIN;
         struct start *start = malloc(sizeof *start);
         if (!start || pthread_attr_init(&attr) != 0) {
@@ -83,13 +88,19 @@ static int start_thread(struct session *s)
 }
 
 /* A request has come: sees to it that somebody waits for the next one. */
-static void leave_wait(struct session *s, unsigned slot)
+static void leave_wait(struct session *s, unsigned slot, const struct fuse_buf *buf)
 {
+        bool look;
+
         pthread_mutex_lock(&s->lock);
         s->reading[slot] = false;
         if (--s->waiting == 0 && s->threads < NSM_THREADS_MAX)
                 start_thread(s);
+        look = nsm_hand_take(s->hands, NSM_THREADS_STUCK_MAX, slot, buf->mem, buf->size) ||
+               s->waiting == 0;
         pthread_mutex_unlock(&s->lock);
+        if (look)
+                kill(getpid(), SIGNAL_LOOK);
         uint64_t n = atomic_fetch_add_explicit(&s->fs.view->stats->requests, 1,
                                                memory_order_relaxed);
         if (n % PUBLISH_EVERY == 0)
@@ -101,6 +112,8 @@ static void enter_wait(struct session *s, unsigned slot)
         pthread_mutex_lock(&s->lock);
         s->reading[slot] = true;
         s->waiting++;
+        s->progress++;
+        s->hands[slot] = (struct nsm_hand){ 0 };
         pthread_mutex_unlock(&s->lock);
 }
 
@@ -152,7 +165,7 @@ static void *serve_thread(void *arg)
                 }
                 if (r <= 0)
                         break;
-                leave_wait(s, start.slot);
+                leave_wait(s, start.slot, &buf);
                 nsm_transport_process(&s->transport, &buf);
                 enter_wait(s, start.slot);
         }
@@ -187,7 +200,7 @@ static void wake_nothing(int sig)
 
 static void wake_threads(struct session *s)
 {
-        for (unsigned i = 0; i < NSM_THREADS_MAX; i++)
+        for (unsigned i = 0; i < NSM_THREADS_STUCK_MAX; i++)
                 if (s->running[i] && s->reading[i])
                         pthread_kill(s->ids[i], SIGNAL_WAKE);
 }
@@ -203,18 +216,49 @@ static void give_memory_back(struct session *s)
         malloc_trim(0);
 }
 
+/*
+ * When the storage ends nothing: whoever was interrupted is let go, and one more
+ * thread takes what comes. Whether to look again soon.
+ */
+static bool look_at_stuck(struct session *s, uint64_t *progress)
+{
+        uint64_t answer[NSM_THREADS_STUCK_MAX];
+        bool again;
+
+        pthread_mutex_lock(&s->lock);
+        if (s->waiting == 0 && *progress == s->progress)
+                start_thread(s);
+        *progress = s->progress;
+        unsigned n = nsm_hand_give_up(s->hands, NSM_THREADS_STUCK_MAX, answer, &again);
+        again |= s->waiting == 0;
+        pthread_mutex_unlock(&s->lock);
+        for (unsigned i = 0; i < n; i++)
+                nsm_hand_answer(fuse_session_fd(s->transport.fuse), answer[i]);
+        return again;
+}
+
 /* Waits for a signal that ends the session; in quiet times memory is given back. */
 static void wait_for_end(struct session *s, const sigset_t *signals)
 {
         struct nsm_worker_stats *stats = s->fs.view->stats;
-        uint64_t seen = 0;
+        uint64_t seen = 0, progress = 0, look = 0; /* when to look at what is stuck; 0: never */
         bool settled = false;
 
         for (;;) {
                 struct timespec wait = { .tv_sec = settled ? QUIET_SECONDS : IDLE_SECONDS };
 
-                if (sigtimedwait(signals, NULL, &wait) > 0)
+                if (look)
+                        wait = (struct timespec){ .tv_nsec = LOOK_MS * 1000000 };
+                int sig = sigtimedwait(signals, NULL, &wait);
+                if (sig > 0 && sig != SIGNAL_LOOK)
                         return;
+                uint64_t at = nsm_hand_now_ms();
+                if (sig == SIGNAL_LOOK && !look)
+                        look = at + LOOK_MS;
+                else if (look && at >= look)
+                        look = look_at_stuck(s, &progress) ? at + LOOK_MS : 0;
+                if (look || sig == SIGNAL_LOOK)
+                        continue;
                 uint64_t now = atomic_load_explicit(&stats->requests, memory_order_relaxed);
                 nsm_view_publish(s->fs.view);
                 if (now == seen && !settled)
@@ -256,6 +300,7 @@ static int block_signals(sigset_t *ret)
         sigaddset(ret, SIGTERM);
         sigaddset(ret, SIGINT);
         sigaddset(ret, SIGNAL_END);
+        sigaddset(ret, SIGNAL_LOOK);
         /* Process 1 of a pid namespace: what is not asked for would be lost. */
         if (pthread_sigmask(SIG_BLOCK, ret, NULL) != 0 || sigaction(SIGNAL_WAKE, &wake, NULL) < 0)
                 return -EINVAL;

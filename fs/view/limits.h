@@ -11,6 +11,8 @@
 
 /* Threads that answer requests, and threads that wait for a file lock. */
 #define NSM_THREADS_MAX 16
+/* The same when the storage makes no progress: so that what it can answer is answered. */
+#define NSM_THREADS_STUCK_MAX 64
 #define NSM_LOCK_WAITERS_MAX 64
 
 /* Ranges of bytes that one process has locked of one file. */

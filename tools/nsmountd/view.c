@@ -74,7 +74,7 @@ void view_forget(struct view *view)
 }
 
 /* Nobody may wait for a worker that is gone: its connection ends now. */
-static void end_connection(struct view *view)
+static void abort_connection(const struct view *view)
 {
         char name[VIEW_NAME_MAX];
         int r = superblock_abort(view->supervisor->fuse_control_fd, view->device);
@@ -82,6 +82,11 @@ static void end_connection(struct view *view)
         if (r < 0 && r != -ENOENT && r != -EOPNOTSUPP)
                 nsm_log(LOG_WARNING, "view %s: cannot abort its connection: %s",
                         view_format_name(view, name, sizeof name), strerror(-r));
+}
+
+static void end_connection(struct view *view)
+{
+        abort_connection(view);
         nsm_close_fd(nsm_take_fd(&view->fuse_fd));
         nsm_close_fd(nsm_take_fd(&view->mount_fd));
 }
@@ -157,6 +162,8 @@ static int on_close_timer(sd_event_source *timer, uint64_t usec, void *data)
                 view_format_name(view, name, sizeof name), (int)view->worker.pid,
                 SUPERVISOR_CLOSE_LIMIT_S);
         worker_kill(&view->worker, SIGKILL);
+        /* A thread of it that waits for the storage keeps it from dying, and callers with it. */
+        abort_connection(view);
         return 0;
 }
 
