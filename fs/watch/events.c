@@ -50,10 +50,11 @@ static void take_info(struct fanotify_event_info_header *info, struct happening 
         }
 }
 
-static struct happening parse(struct fanotify_event_metadata *event)
+/* @event is a copy of what stands at @begin, where it may be aligned to 4 bytes only. */
+static struct happening parse(char *begin, const struct fanotify_event_metadata *event)
 {
         struct happening h = { .mask = event->mask, .pid = event->pid };
-        char *at = (char *)event + event->metadata_len, *end = (char *)event + event->event_len;
+        char *at = begin + event->metadata_len, *end = begin + event->event_len;
 
         while (at + sizeof(struct fanotify_event_info_header) <= end) {
                 struct fanotify_event_info_header *info = (void *)at;
@@ -166,6 +167,19 @@ static void handle_event(struct nsm_watch *watch, struct happening *h)
                 tell(watch, &to, what | NSM_CHANGE_HERE, h->new_name, &inode, h->pid);
 }
 
+static void handle_batch(struct nsm_watch *watch, char *events, size_t n)
+{
+        struct fanotify_event_metadata event;
+
+        for (size_t at = 0; n - at >= sizeof event; at += event.event_len) {
+                memcpy(&event, events + at, sizeof event);
+                if (event.event_len < sizeof event || event.event_len > n - at)
+                        break;
+                struct happening h = parse(events + at, &event);
+                handle_event(watch, &h);
+        }
+}
+
 int nsm_watch_read(struct nsm_watch *watch)
 {
         char events[BATCH] __attribute__((aligned(8)));
@@ -175,11 +189,7 @@ int nsm_watch_read(struct nsm_watch *watch)
                 n = read(watch->group_fd, events, sizeof events);
                 if (n <= 0)
                         break;
-                struct fanotify_event_metadata *event = (void *)events;
-                for (; FAN_EVENT_OK(event, n); event = FAN_EVENT_NEXT(event, n)) {
-                        struct happening h = parse(event);
-                        handle_event(watch, &h);
-                }
+                handle_batch(watch, events, (size_t)n);
         }
         int r = n < 0 ? -errno : 0;
         for (size_t i = 0; i < watch->n_views; i++)
