@@ -203,7 +203,8 @@ const char *nsm_container_mountinfo(struct nsm_fake_container *container);
 /*
  * Makes an ext4 of @size bytes in the sparse file DIR/NAME.img and mounts it by
  * a loop device at DIR/NAME, which is returned: xattrs and ACLs on, blocks of
- * 4096 bytes, inodes of 256, no journal, one inode for every 4096 bytes. So a
+ * 4096 bytes, inodes of 256, no journal, one inode for every 4096 bytes, and
+ * the same order of names in directories as on every other of them. So a
  * test does not depend on what /tmp is. @size: 16 MiB and more. It goes with
  * the world, whatever is still open below it.
  */
