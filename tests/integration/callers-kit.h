@@ -244,7 +244,8 @@ static inline void callers_compare(bool mapped, const struct callers_scene *scen
         for (size_t i = 0; i < sizeof all / sizeof *all; i++)
                 callers_compare_one(w, &all[i], scene, seen, met);
         for (size_t i = 0; scene->known && scene->known[i].path; i++)
-                cr_expect(met[i] || (mapped && scene->known[i].plain), "%s: differs no more from \"%s\"", scene->known[i].path,
+                cr_expect(met[i] || (mapped && scene->known[i].plain),
+                          "%s: differs no more from \"%s\"", scene->known[i].path,
                           scene->known[i].storage);
         nsm_world_must(w, "umount ref seen mnt");
 }

@@ -258,8 +258,8 @@ static const struct callers_scene make_scene = {
 static const struct callers_scene govern_scene = {
         .script = "touch give-0 give-1 give-2 give-3 group-0 group-1 group-2 group-3 && "
                   "touch private named named-group capable give-outside && mkdir own-dir sticky && "
-                  "touch sticky/a && chown 1:1 give-* group-* own-dir sticky sticky/a private named "
-                  "capable && chmod 600 private named named-group && chmod 1777 sticky && "
+                  "touch sticky/a && "
+                  "chown 1:1 give-* group-* own-dir sticky sticky/a private named capable && chmod 600 private named named-group && chmod 1777 sticky && "
                   "setfacl -m u:2:rw named && setfacl -m g:50:rw named-group",
         .act = govern_all, .known = govern_known,
 };
