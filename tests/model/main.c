@@ -102,6 +102,13 @@ static bool try_config(const struct arguments *args, const struct model_config *
                 for (unsigned long i = 0; i < args->seeds; i++)
                         same = try_seed(args, &place, config, p, args->seed + i) && same;
         }
+        for (unsigned long i = 0; i < args->seeds && wanted(args, config, MODEL_TREE); i++) {
+                char why[MODEL_WHY];
+                if (model_parallel_run(&place, args->seed + i, args->ops, why))
+                        continue;
+                printf("# seed %lu, in parallel: %s\n", args->seed + i, why);
+                same = false;
+        }
         if (!model_place_close(&place)) {
                 printf("# the worker did not end well\n");
                 same = false;

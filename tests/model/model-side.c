@@ -37,22 +37,29 @@ void model_become(int user)
         must(setegid(users[user].gid) == 0 && seteuid(users[user].uid) == 0, "becoming a user");
 }
 
-void model_side_begin(struct model_side *side, const char *name, int fd, const char *dir)
+void model_side_open(struct model_side *side, const char *name, int fd, const char *dir)
 {
+        char path[64];
+
         memset(side, 0, sizeof *side);
-        side->umask = 022;
         side->name = name;
+        side->umask = 022;
         for (int i = 0; i < MODEL_SLOTS; i++)
                 side->fd[i] = -1;
+        snprintf(path, sizeof path, "%s/top", dir);
+        side->top = openat(fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        must(side->top >= 0, path);
+}
+
+void model_side_begin(struct model_side *side, const char *name, int fd, const char *dir)
+{
+        char path[64];
+
+        umask(0);
+        snprintf(path, sizeof path, "%s/top", dir);
         /* Twice: symbolic links lead one up. */
-        umask(side->umask);
-        must(mkdirat(fd, dir, 0755) == 0, dir);
-        int above = openat(fd, dir, O_PATH | O_CLOEXEC);
-        must(above >= 0 && fchmodat(above, ".", 0777, 0) == 0, dir);
-        must(mkdirat(above, "top", 0755) == 0 && fchmodat(above, "top", 0777, 0) == 0, "top");
-        side->top = openat(above, "top", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        must(side->top >= 0, "top");
-        close(above);
+        must(mkdirat(fd, dir, 0777) == 0 && mkdirat(fd, path, 0777) == 0, path);
+        model_side_open(side, name, fd, dir);
 }
 
 void model_side_end(struct model_side *side)

@@ -154,6 +154,8 @@ void model_become(int user);
 
 /* Makes the directory @name/top below @fd, which anybody may use. Aborts when it cannot. */
 void model_side_begin(struct model_side *side, const char *name, int fd, const char *dir);
+/* The same directory, which is there already. */
+void model_side_open(struct model_side *side, const char *name, int fd, const char *dir);
 void model_side_end(struct model_side *side);
 
 /* Runs one operation as its user. */
@@ -241,5 +243,14 @@ bool model_sequence_run(const struct model_place *place, const struct model_sequ
 /* Leaves out what a failing sequence does not need, in so many runs at most. */
 void model_sequence_shrink(const struct model_place *place, struct model_sequence *sequence,
                            unsigned runs, char *why);
+
+/* ---- several at once: model-parallel.c ---- */
+
+/*
+ * Several processes, each with @count operations of its own, in one directory of
+ * the view. False, and @why: one got an error that no local filesystem gives, or
+ * afterwards the view shows not what is stored, or the worker still holds files.
+ */
+bool model_parallel_run(const struct model_place *place, uint64_t seed, size_t count, char *why);
 
 #endif
