@@ -284,5 +284,9 @@ int nsm_entry_link(struct nsm_view *view, uint64_t node, uint64_t parent, const 
         if (linkat(AT_FDCWD, nsm_fd_path(fd).text, dir.fd, name, AT_SYMLINK_FOLLOW) < 0)
                 return -errno;
         r = nsm_statx(fd, "", &stx);
-        return r < 0 ? r : note(view, parent, name, &stx, MADE, ret);
+        if (r == 0)
+                r = note(view, parent, name, &stx, MADE, ret);
+        if (r == 0)
+                nsm_unpin_named(view, ret->node);
+        return r;
 }

@@ -20,6 +20,18 @@ int nsm_pin(struct nsm_view *view, uint32_t node, int *fd)
         return r;
 }
 
+void nsm_unpin_named(struct nsm_view *view, uint32_t node)
+{
+        pthread_mutex_lock(&view->lock);
+        struct nsm_inode *inode = nsm_table_get(&view->table, node);
+        if (inode && inode->pin >= 0 && inode->n_links) {
+                nsm_close_fd(inode->pin);
+                inode->pin = -1;
+                view->pins--;
+        }
+        pthread_mutex_unlock(&view->lock);
+}
+
 void nsm_pin_unlinked(struct nsm_view *view, uint32_t node, uint32_t parent, const char *name,
                       int *fd)
 {

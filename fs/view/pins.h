@@ -2,7 +2,7 @@
 /*
  * Inodes without a name that the kernel still holds: removed while in use, or
  * made by O_TMPFILE. Such a record keeps an O_PATH descriptor until the kernel
- * forgets it. How many is limited (nsm_limits.pins).
+ * forgets it, or it gets a name. How many is limited (nsm_limits.pins).
  */
 #ifndef NSM_VIEW_PINS_H
 #define NSM_VIEW_PINS_H
@@ -13,6 +13,9 @@
 
 /* Gives a node a descriptor, which is taken from *@fd. 0 or -ENFILE. Takes the lock. */
 int nsm_pin(struct nsm_view *view, uint32_t node, int *fd);
+
+/* Takes the descriptor of a node back that has a name again. Takes the lock. */
+void nsm_unpin_named(struct nsm_view *view, uint32_t node);
 
 /*
  * The name of an inode is gone from the storage: takes the link away, and pins

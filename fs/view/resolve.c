@@ -69,7 +69,10 @@ static int chain_push(struct chain *chain, uint32_t node)
         return 0;
 }
 
-/* A descriptor that is open already for a directory's record. Under the lock. */
+/*
+ * A descriptor that is open already for a directory's record. Under the lock. A
+ * pin may go while it is used: a copy of it does not.
+ */
 bool nsm_resolve_open_already(struct nsm_view *view, uint64_t node, struct nsm_inode *inode,
                               struct nsm_dir *ret)
 {
@@ -77,11 +80,12 @@ bool nsm_resolve_open_already(struct nsm_view *view, uint64_t node, struct nsm_i
         if (node == NSM_TABLE_ROOT)
                 ret->fd = view->root_fd;
         else if (inode->pin >= 0)
-                ret->fd = inode->pin;
+                ret->fd = fcntl(inode->pin, F_DUPFD_CLOEXEC, 0);
         else if (inode->dir_slot) {
                 ret->slot = inode->dir_slot;
                 ret->fd = nsm_dircache_ref(&view->dirs, ret->slot);
         }
+        ret->owned = inode->pin >= 0 && ret->fd >= 0 && node != NSM_TABLE_ROOT;
         return ret->fd >= 0;
 }
 

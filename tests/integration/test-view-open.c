@@ -128,3 +128,30 @@ Test(view_open, few_descriptors, .timeout = 120)
         run_crowd("ulimit -n 1024 &&", "exclusive", 1000, 500);
         run_crowd("ulimit -n 1024 &&", "shared", 1000, 450);
 }
+
+/* A file without a name has a descriptor for itself, which it needs no more when it gets one. */
+static int name_nameless(struct view_kit *k)
+{
+        char from[40], to[16];
+
+        for (int i = 0; i < 600; i++) {
+                int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+                CHECK(fd >= 0);
+                snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+                snprintf(to, sizeof to, "%d", i);
+                CHECK(linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0);
+                CHECK(write(fd, to, strlen(to)) == (ssize_t)strlen(to) && close(fd) == 0);
+                CHECK(has_text(to, to));
+        }
+        return 0;
+}
+
+Test(view_open, files_that_got_a_name)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = view_kit_new("");
+
+        nsm_world_must(k.w, "umount mnt && ulimit -n 1024 && "
+                       "nsmountfs src mnt -o idmap=0:0:2000,coherence=exclusive");
+        view_do(&k, UINT32_MAX, name_nameless);
+}
