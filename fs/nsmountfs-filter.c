@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -86,6 +87,8 @@ static const struct limited {
                           CLONE_CHILD_CLEARTID },
         /* An umask and a working directory for each thread. */
         { "unshare", 0, IS, CLONE_FS },
+        /* The own view's superblock as it is: the kernel drops what it caches of it. */
+        { "fsconfig", 1, IS, FSCONFIG_CMD_RECONFIGURE },
         /* No new code. */
         { "mmap", 2, HAS_NOT, PROT_EXEC },
         { "mprotect", 2, HAS_NOT, PROT_EXEC },

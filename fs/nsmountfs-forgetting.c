@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdint.h>
+#include <sys/mount.h>
 #include <sys/uio.h>
 #include <time.h>
 
-#define STACK_SIZE ((size_t)64 << 10)
+#include "fs/view/thread.h"
+
+#define STACK_SIZE ((size_t)128 << 10)
 #define NODES_AT_ONCE 512
 #define END_SECONDS 2
 
@@ -42,6 +46,18 @@ static bool is_quiet(void *arg)
         return poll(&p, 1, 0) == 0;
 }
 
+/* The kernel drops all that nobody uses. It writes back first, so others must serve. */
+static bool drop_all(struct nsm_forgetting *f)
+{
+        struct nsm_thread *thread = nsm_thread_get(f->view);
+
+        if (f->superblock_fd < 0 || !thread || nsm_thread_raise(thread, CAP_SYS_ADMIN) < 0)
+                return false;
+        bool done = fsconfig(f->superblock_fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) == 0;
+        nsm_thread_lower(thread, CAP_SYS_ADMIN);
+        return done;
+}
+
 static void *forget(void *arg)
 {
         struct nsm_forgetting *f = arg;
@@ -49,11 +65,13 @@ static void *forget(void *arg)
         int n;
 
         while ((n = nsm_room_choose(f->view, nodes, NODES_AT_ONCE)) >= 0) {
-                if (n > 0 && tell(f->fuse_fd, nodes, (uint32_t)n) < 0)
-                        break;
-                nsm_room_settle(f->view, (uint32_t)n, is_quiet, f);
+                if (f->prunes && n > 0)
+                        f->prunes = tell(f->fuse_fd, nodes, (uint32_t)n) == 0;
+                if (f->prunes && nsm_room_settle(f->view, (uint32_t)n, is_quiet, f))
+                        continue;
+                if (!drop_all(f) || !nsm_room_settle(f->view, UINT32_MAX, is_quiet, f))
+                        nsm_room_give_up(f->view);
         }
-        nsm_room_stop(f->view);
         return NULL;
 }
 
@@ -72,9 +90,11 @@ static void start(void *arg)
         pthread_attr_destroy(&attr);
 }
 
-void nsm_forgetting_init(struct nsm_forgetting *f, struct nsm_view *view, int fuse_fd)
+void nsm_forgetting_init(struct nsm_forgetting *f, struct nsm_view *view, int fuse_fd,
+                         int superblock_fd)
 {
-        *f = (struct nsm_forgetting){ .view = view, .fuse_fd = fuse_fd };
+        *f = (struct nsm_forgetting){ .view = view, .fuse_fd = fuse_fd,
+                                      .superblock_fd = superblock_fd, .prunes = true };
         view->room.on_full_arg = f;
         view->room.on_full = start;
 }

@@ -335,7 +335,8 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         r = nsm_transport_open(&s.transport, &s.fs, fuse_fd, err);
         if (r < 0)
                 return r;
-        nsm_forgetting_init(&forgetting, view, fuse_session_fd(s.transport.fuse));
+        nsm_forgetting_init(&forgetting, view, fuse_session_fd(s.transport.fuse),
+                            start->superblock_fd);
         if (view->config.coherence == NSM_COHERENCE_SHARED &&
             nsm_changes_start(&s.fs, s.transport.fuse, start->changes_fd, &s.fs.changes) < 0)
                 nsm_log(LOG_WARNING, "changes by others are seen by timeouts alone");

@@ -84,7 +84,8 @@ static int serve(struct nsm_options *options, int fuse_fd, int source_fd, int st
 
 static int run_worker(struct nsm_options *options, struct nsm_error *err)
 {
-        struct nsm_session_start start = { .ready_fd = -1, .changes_fd = NSM_WORKER_FD_CHANGES };
+        struct nsm_session_start start = { .ready_fd = -1, .changes_fd = NSM_WORKER_FD_CHANGES,
+                                           .superblock_fd = -1 };
 
         for (int fd = NSM_WORKER_FD_FUSE; fd <= NSM_WORKER_FD_STATE; fd++)
                 if (fcntl(fd, F_GETFD) < 0)
@@ -96,6 +97,9 @@ static int run_worker(struct nsm_options *options, struct nsm_error *err)
                                      "is nsmountd that starts it");
         if (close_range(NSM_WORKER_FD_LAST + 1, ~0U, 0) < 0)
                 return nsm_error_set(err, -errno, "close_range: %m");
+        if (fcntl(NSM_WORKER_FD_MOUNT, F_GETFD) >= 0)
+                start.superblock_fd = fspick(NSM_WORKER_FD_MOUNT, "",
+                                             FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
         if (fcntl(start.changes_fd, F_GETFD) < 0)
                 start.changes_fd = -1;
         return serve(options, NSM_WORKER_FD_FUSE, NSM_WORKER_FD_SOURCE, NSM_WORKER_FD_STATE,
@@ -109,6 +113,7 @@ static void run_child(struct nsm_options *options, struct nsm_mount *mount, int 
         struct nsm_error err = { 0 };
         struct nsm_session_start start = { .ready_fd = ready_fd,
                                            .changes_fd = changes_fd,
+                                           .superblock_fd = -1,
                                            .background = !options->foreground };
 
         setsid();

@@ -29,8 +29,9 @@
 /* A memfd of one page at least; struct nsm_worker_stats is at its start. */
 #define NSM_WORKER_FD_STATE 5
 /*
- * A detached mount of the view itself. Never used by the worker: held so that
- * the next supervisor finds it here (pidfd_getfd(2)). May be absent.
+ * A detached mount of the view itself. Held so that the next supervisor finds it
+ * here (pidfd_getfd(2)); the worker has the kernel drop through it what is cached
+ * of the view, when that is too much. May be absent.
  */
 #define NSM_WORKER_FD_MOUNT 6
 /*

@@ -165,18 +165,7 @@ int nsm_room_choose(struct nsm_view *view, uint64_t *nodes, uint32_t max)
         return r;
 }
 
-/* Nobody is helped by waiting on. */
-static void give_up(struct nsm_view *view)
-{
-        struct nsm_room *room = &view->room;
-
-        room->searching = false;
-        room->in_vain = room->round;
-        room->made = nsm_table_generation(&view->table);
-        pthread_cond_broadcast(&room->change);
-}
-
-void nsm_room_settle(struct nsm_view *view, uint32_t told, bool (*is_quiet)(void *arg), void *arg)
+bool nsm_room_settle(struct nsm_view *view, uint32_t told, bool (*is_quiet)(void *arg), void *arg)
 {
         struct nsm_room *room = &view->room;
 
@@ -193,10 +182,23 @@ void nsm_room_settle(struct nsm_view *view, uint32_t told, bool (*is_quiet)(void
                 rounds = room->drops == seen ? rounds + 1 : 0;
                 seen = room->drops;
         }
-        if (nsm_table_count(&view->table) <= room->target)
+        bool done = nsm_table_count(&view->table) <= room->target;
+        if (done)
                 room->searching = false;
-        else if (last && room->drops == drops)
-                give_up(view);
+        bool in_vain = !done && last && room->drops == drops;
+        pthread_mutex_unlock(&view->lock);
+        return !in_vain;
+}
+
+void nsm_room_give_up(struct nsm_view *view)
+{
+        struct nsm_room *room = &view->room;
+
+        pthread_mutex_lock(&view->lock);
+        room->searching = false;
+        room->in_vain = room->round;
+        room->made = nsm_table_generation(&view->table);
+        pthread_cond_broadcast(&room->change);
         pthread_mutex_unlock(&view->lock);
 }
 

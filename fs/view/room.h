@@ -69,9 +69,13 @@ int nsm_room_choose(struct nsm_view *view, uint64_t *nodes, uint32_t max);
 /*
  * For the same thread, when the kernel has been told of @told nodes: waits
  * until they are forgotten or nothing happens any more. @is_quiet says whether
- * the kernel has no message that nobody has read yet. Takes the lock.
+ * the kernel has no message that nobody has read yet. False when the whole table
+ * was looked through and nothing was forgotten. Takes the lock.
  */
-void nsm_room_settle(struct nsm_view *view, uint32_t told, bool (*is_quiet)(void *arg), void *arg);
+bool nsm_room_settle(struct nsm_view *view, uint32_t told, bool (*is_quiet)(void *arg), void *arg);
+
+/* For the same thread: all are held, and those that wait have waited in vain. Takes the lock. */
+void nsm_room_give_up(struct nsm_view *view);
 
 /* The kernel cannot be told, or the view ends: nobody waits any more. Takes the lock. */
 void nsm_room_stop(struct nsm_view *view);

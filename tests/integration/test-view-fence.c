@@ -44,6 +44,8 @@ Test(fence, mounts_and_namespaces)
                 KILLED(mount_setattr, AT_FDCWD, P("/"), 0, P(text), 32),
                 KILLED(fsopen, P("proc"), 0),
                 KILLED(fsconfig, 3, FSCONFIG_CMD_CREATE, 0, 0, 0),
+                KILLED(fsconfig, 3, FSCONFIG_SET_FLAG, P("rw"), 0, 0),
+                KILLED(fsconfig, 3, FSCONFIG_SET_STRING, P("source"), P("x"), 0),
                 KILLED(fsmount, 3, 0, 0),
                 KILLED(fspick, AT_FDCWD, P("/"), 0),
                 KILLED(setns, 0, 0),

@@ -137,3 +137,16 @@ Test(view_requests, the_limit_is_the_volumes)
         cr_assert_gt(figure(&c, "inodes"), 10);
         nsm_world_free(c.w);
 }
+
+/* A name that is not there keeps its directory in the kernel's cache: it goes, too. */
+Test(view_requests, names_that_are_not_there_do_not_fill_it)
+{
+        NSM_REQUIRE();
+        struct counted c = counted_new("max-inodes = 300\\ncoherence = exclusive");
+
+        requests_of(&c, "mkdir dirs; cd dirs; for i in $(seq 700); do mkdir $i;"
+                    "if test -e $i/none; then exit 1; fi; done");
+        requests_of(&c, "cd dirs; ls | wc -l | grep -x 700; rmdir *; cd ..; rmdir dirs");
+        cr_assert_leq(figure(&c, "inodes"), 300);
+        nsm_world_free(c.w);
+}
