@@ -118,7 +118,8 @@ static int open_synchronously(void *arg)
 
         CHECK(chdir(s->view) == 0);
         fd = open("f", O_WRONLY | s->flags);
-        CHECK(fd >= 0 && write(fd, "x", 1) == 1);
+        CHECK(fd >= 0);
+        CHECK(write(fd, "x", 1) == 1);
         snprintf(command, sizeof command,
                  "dir=$(stat -c %%d:%%i %s) file=$(stat -c %%d:%%i %s/f); "
                  "for p in $(pgrep -x nsmountfs); do "
