@@ -291,7 +291,7 @@ ParameterizedTest(struct case_of *c, view_races, each, .timeout = 120)
         cr_assert_eq(o->status, 0, "%s, %s: %s%s", races[c->race].name,
                      c->exclusive ? "exclusive" : "shared", o->out, o->err);
         /* What the view says at the end is what there is. */
-        nsm_world_must(k.w, "umount mnt; nsmountfs src mnt -o idmap=0:%u:1000 &&"
+        nsm_world_must(k.w, "umount -l mnt && nsmountfs src mnt -o idmap=0:%u:1000 &&"
                        "(cd src && find . -printf '%%P %%y %%s %%n\\n' | sort) >a;"
                        "(cd mnt && find . -printf '%%P %%y %%s %%n\\n' | sort) >b; cmp a b", k.base);
 }
