@@ -70,7 +70,8 @@ static void come_and_go(struct kit *k, struct busy *b)
                          nsm_world_printf(k->w, "%s\n", name));
         nsm_world_must(k->w, "nsmount attach %s --pid %d --volume data --at /data", name,
                        b->containers[0]->pid);
-        nsm_container_must(b->containers[0], "cat /data/hello && echo x >/data/new && rm /data/new");
+        nsm_container_must(b->containers[0],
+                           "cat /data/hello && echo x >/data/new && rm /data/new");
         nsm_world_must(k->w, "nsmount detach %s --pid %d --at /data", name, b->containers[0]->pid);
         nsm_container_kill(c);
 }
@@ -78,8 +79,9 @@ static void come_and_go(struct kit *k, struct busy *b)
 /* Everything that is stored below a directory. */
 static const char *stored(struct kit *k, const char *dir)
 {
-        return nsm_world_must(k->w, "cd %s && find . -printf '%%P %%y %%m %%U:%%G %%n %%l\\n' | sort "
-                              "&& find . -type f -exec cksum {} + | sort", dir);
+        return nsm_world_must(k->w, "cd %s && "
+                              "find . -printf '%%P %%y %%m %%U:%%G %%n %%l\\n' | sort && "
+                              "find . -type f -exec cksum {} + | sort", dir);
 }
 
 static void stress(const char *coherence)

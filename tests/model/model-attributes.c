@@ -187,7 +187,7 @@ MODEL_RUN(setcap)
                 .rootid = htole32((uint32_t)op->n[0]),
         };
 
-        /* A root that is storage id 0 is stored as version 2: what was so before does not change. */
+        /* A root that is storage id 0 is stored as version 2, which may change nothing. */
         if (op->n[0] == 0 && op->n[1])
                 return -1;
         return lsetxattr(model_path(op->path[0]), "security.capability", &cap,

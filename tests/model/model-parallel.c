@@ -72,8 +72,8 @@ static int open_files(pid_t pid, char *ret_one)
                 /* Not its memory, nor its log. */
                 if (fstatat(dirfd(dir), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) &&
                     strstr(target, "/model/")) {
-                        snprintf(ret_one, MODEL_WHY, "the worker holds what nobody has open: %.400s",
-                                 target);
+                        snprintf(ret_one, MODEL_WHY,
+                                 "the worker holds what nobody has open: %.400s", target);
                         count++;
                 }
         }
