@@ -69,7 +69,8 @@ static struct two two_new(void)
 
         t.acme = nsm_world_add_empty_tenant(t.w, "acme");
         t.beta = nsm_world_add_empty_tenant(t.w, "beta");
-        nsm_world_must(t.w, "echo text >%s/f; echo text >%s/f", t.acme->root, t.beta->root);
+        nsm_world_must(t.w, "echo text >%s/f; mkdir %s/dir; touch %s/dir/x; echo text >%s/f",
+                       t.acme->root, t.acme->root, t.acme->root, t.beta->root);
         nsm_world_start_supervisor(t.w);
         t.a = nsm_tenant_add_container(t.acme, NULL);
         t.b = nsm_tenant_add_container(t.beta, NULL);
@@ -118,8 +119,7 @@ Test(changes, follow_a_directory_to_its_new_volume)
         NSM_REQUIRE();
         cleanup_two struct two t = two_new();
 
-        nsm_world_must(t.w, "mkdir %s/d; touch %s/d/x", t.acme->root, t.acme->root);
-        nsm_world_must(t.w, "mv %s/d %s/d; chmod 600 %s/d/x", t.acme->root, t.beta->root,
+        nsm_world_must(t.w, "mv %s/dir %s/d; chmod 600 %s/d/x", t.acme->root, t.beta->root,
                        t.beta->root);
         await_heard(t.w, "beta/root", 2);
         json_int_t n = heard(t.w, "acme/root");
