@@ -59,7 +59,7 @@ static const struct limited {
         enum test test;
         uint64_t value;
 } limited[] = {
-        /* Inode flags, project ids, generations. Nothing of a device, and nothing of a whole filesystem. */
+        /* Inode flags, project ids, generations. Nothing of devices and whole filesystems. */
         { "ioctl", 1, IS, FS_IOC_GETFLAGS },
         { "ioctl", 1, IS, FS_IOC_SETFLAGS },
         { "ioctl", 1, IS, FS_IOC_GETVERSION },

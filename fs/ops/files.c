@@ -98,7 +98,7 @@ static int open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
         if (view->config.read_only) /* moves no atime, and has no right to ask for it */
                 flags &= ~O_NOATIME;
         int r = nsm_node_open(view, node, flags, &fd, &stx);
-        if (r == -EPERM && (fi->flags & O_APPEND)) /* a file that is append-only opens no other way */
+        if (r == -EPERM && (fi->flags & O_APPEND)) /* append-only: no other way */
                 r = nsm_node_open(view, node, flags | O_APPEND, &fd, &stx);
         if (r < 0)
                 return r;

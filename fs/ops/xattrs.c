@@ -92,9 +92,10 @@ void nsm_op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t s
 {
         struct nsm_view *view = nsm_view_of(req);
         struct nsm_thread *thread = nsm_thread_get(view);
+        enum kind kind = kind_of(name);
         size_t room = size;
 
-        if (kind_of(name) == KIND_ACL || kind_of(name) == KIND_FILE_CAPS || size > NSM_XATTR_BYTES_MAX)
+        if (kind == KIND_ACL || kind == KIND_FILE_CAPS || size > NSM_XATTR_BYTES_MAX)
                 room = NSM_XATTR_BYTES_MAX;
         char *buffer = thread ? nsm_thread_buffer(thread, room) : NULL;
         if (!thread || (room && !buffer)) {

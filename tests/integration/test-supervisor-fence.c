@@ -55,7 +55,8 @@ Test(fence, a_worker_that_its_filter_ends_is_noticed)
 
         nsm_world_must(k.w, "nsmount attach acme --pid %d", c->pid);
         pid_t worker = kit_view_pid(k.w, "acme/root");
-        struct nsm_process *reader = nsm_container_spawn(c, "while ls / >/dev/null 2>&1; do :; done");
+        struct nsm_process *reader = nsm_container_spawn(c, "while ls / >/dev/null 2>&1; do :; "
+                                                         "done");
         struct nsm_output *o = nsm_world_call(k.w, make_worker_mount, &worker);
         cr_assert_eq(o->status, 0, "step %d", o->status);
         cr_assert_neq(nsm_process_wait(reader, NSM_HARNESS_LIMIT_MS)->status, -ETIME,
