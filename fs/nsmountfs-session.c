@@ -349,17 +349,17 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         bool ended = nsm_forgetting_end(&forgetting);
         stop_threads(&s);
         if (atomic_load(&s.fs.lock_waiters))
-                exit(s.result < 0 ? EXIT_FAILURE : EXIT_SUCCESS); /* and their threads with it */
+                _exit(s.result < 0 ? EXIT_FAILURE : EXIT_SUCCESS); /* and their threads with it */
         if (s.threads || !ended) {
                 nsm_log(LOG_WARNING, "requests that the storage does not end are left behind");
-                exit(EXIT_FAILURE);
+                _exit(EXIT_FAILURE);
         }
         if (s.result < 0) {
                 errno = -s.result;
                 return nsm_error_set(err, s.result, "the connection broke: %m");
         }
         if (s.fs.changes)
-                exit(EXIT_SUCCESS); /* and its thread with it */
+                _exit(EXIT_SUCCESS); /* and its thread with it */
         nsm_transport_close(&s.transport);
         nsm_locks_free(s.fs.locks);
         return 0;
