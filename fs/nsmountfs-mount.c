@@ -71,9 +71,15 @@ static int open_fuse(int *ret, struct nsm_error *err)
 
 #define PARAMETER_BYTES_MAX 256 /* of one string of fsconfig(2), with its NUL */
 
-/* What mount tables show: the source, or its end where it is longer than the kernel takes. */
-static void name_source(const char *source, char *ret)
+/*
+ * What mount tables show: the source, or its end where it is longer than the
+ * kernel takes. In full, because umount(8) takes a source for a mount, too, and
+ * a word like "src" would be that of any view on the machine.
+ */
+static void name_source(const char *path, char *ret)
 {
+        cleanup_free char *full = realpath(path, NULL);
+        const char *source = full ? full : path;
         size_t len = strlen(source);
 
         if (len < PARAMETER_BYTES_MAX)

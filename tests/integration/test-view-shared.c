@@ -184,7 +184,7 @@ static void with(int (*fn)(struct view_kit *k), bool on_view)
                        on_view ? "mkdir -m 755 real; nsmountfs real src -o "
                                  "idmap=0:0:65536,coherence=exclusive; " : "");
         view_do(&k, UINT32_MAX, fn);
-        nsm_world_run(k.w, "umount -l mnt; umount -l src");
+        nsm_world_run(k.w, "umount -l mnt%s", on_view ? "; umount -l src" : "");
         nsm_world_free(k.w);
 }
 
