@@ -28,7 +28,7 @@ static struct view_kit kit_with_entries(const char *coherence)
         struct nsm_output *o = nsm_world_call(k.w, make_entries, (void *)k.src);
 
         cr_assert_eq(o->status, 0, "%s", o->err);
-        nsm_world_must(k.w, "umount mnt && nsmountfs src mnt -o idmap=0:%u:2000,coherence=%s",
+        nsm_world_must(k.w, "umount -l mnt && nsmountfs src mnt -o idmap=0:%u:2000,coherence=%s",
                        k.base, coherence);
         return k;
 }

@@ -35,7 +35,7 @@ static struct view_kit limited_kit(const char *coherence)
         struct nsm_output *o = nsm_world_call(k.w, make_tree, (void *)k.src);
 
         cr_assert_eq(o->status, 0, "%s", o->err);
-        nsm_world_must(k.w, "umount mnt && nsmountfs src mnt -o idmap=0:%u:1000,coherence=%s,"
+        nsm_world_must(k.w, "umount -l mnt && nsmountfs src mnt -o idmap=0:%u:1000,coherence=%s,"
                        "max-inodes=" TEXT(LIMIT), k.base, coherence);
         return k;
 }

@@ -62,7 +62,7 @@ static struct view_kit kit_of_many(void)
 {
         struct view_kit k = view_kit_new("");
 
-        nsm_world_must(k.w, "umount mnt && mount -t tmpfs -o nr_inodes=0 tmpfs src");
+        nsm_world_must(k.w, "umount -l mnt && mount -t tmpfs -o nr_inodes=0 tmpfs src");
         for (int i = 0; i < PARTS; i++) {
                 struct part part = { k.src, i * (INODES / PARTS) };
                 struct nsm_output *o = nsm_world_call(k.w, make_part, &part);

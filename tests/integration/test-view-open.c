@@ -95,10 +95,11 @@ static void run_crowd(const char *prefix, const char *coherence, int files, int 
         cleanup_view_kit struct view_kit k = view_kit_new("");
         struct crowd crowd = { &k, files, least };
 
-        nsm_world_must(k.w, "umount mnt && %s nsmountfs src mnt -o idmap=0:0:2000,coherence=%s",
-                       prefix, coherence);
+        nsm_world_must(k.w, "umount -l mnt");
         struct nsm_output *o = nsm_world_call(k.w, make_files, &crowd);
         cr_assert_eq(o->status, 0, "%s", o->err);
+        nsm_world_must(k.w, "%s nsmountfs src mnt -o idmap=0:0:2000,coherence=%s", prefix,
+                       coherence);
         /* Nothing is left of it: as many once more. */
         for (int i = 0; i < (files < 10000 ? 2 : 1); i++) {
                 o = nsm_world_call(k.w, open_past_the_limit, &crowd);
@@ -151,7 +152,7 @@ Test(view_open, files_that_got_a_name)
         NSM_REQUIRE();
         cleanup_view_kit struct view_kit k = view_kit_new("");
 
-        nsm_world_must(k.w, "umount mnt && ulimit -n 1024 && "
+        nsm_world_must(k.w, "umount -l mnt && ulimit -n 1024 && "
                        "nsmountfs src mnt -o idmap=0:0:2000,coherence=exclusive");
         view_do(&k, UINT32_MAX, name_nameless);
 }
