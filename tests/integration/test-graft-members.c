@@ -18,7 +18,7 @@
 /* What is wrong goes up a pipe, for the test itself to say. */
 static int complaints = -1;
 
-static void must(bool ok, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) must(bool ok, const char *fmt, ...)
 {
         va_list ap;
 
@@ -169,12 +169,12 @@ static struct look look_at(pid_t container)
 }
 
 /* Exactly these processes, which end with 0, are found. */
-static void finds(struct look *l, bool doubt, ...)
+static void finds(struct look *l, int doubt, ...)
 {
         va_list ap;
         pid_t pid;
         size_t n = 0;
-        int r = nsm_members_list(&l->members, 0, doubt, &l->found);
+        int r = nsm_members_list(&l->members, 0, doubt != 0, &l->found);
 
         must(r == 0, "the processes cannot be listed: %s", strerror(-r));
         va_start(ap, doubt);

@@ -24,7 +24,7 @@ uint64_t model_random(uint64_t *state)
 
 static long below(uint64_t *random, long n)
 {
-        return (long)(model_random(random) % (uint64_t)n);
+        return n > 0 ? (long)(model_random(random) % (uint64_t)n) : 0;
 }
 
 static long draw_open(uint64_t *r, enum model_profile profile)
