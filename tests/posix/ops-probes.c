@@ -320,8 +320,10 @@ static int probe_read_nowait(struct px *px)
 static int probe_direct_odd_buffer(struct px *px)
 {
         _Alignas(4096) static char block[8192];
-        cleanup_fd int made = px_probe_file("f", 'a');
-        cleanup_fd int fd = open("f", O_RDONLY | O_DIRECT | O_CLOEXEC);
+        cleanup_fd int fd = px_probe_file("f", 'a');
+
+        nsm_close_fd(fd);
+        fd = open("f", O_RDONLY | O_DIRECT | O_CLOEXEC);
 
         return pread(fd, block + 1, 4096, 0) < 0 ? -errno : 0;
 }

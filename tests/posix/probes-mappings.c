@@ -82,11 +82,11 @@ static int probe_mapped_past_end(struct px *px)
 static int probe_mapped_modes(struct px *px)
 {
         static const int ways[] = { O_RDONLY, O_WRONLY, O_RDWR };
-        cleanup_fd int made = px_probe_file("m", 'a');
         static const int prots[] = { PROT_READ, PROT_WRITE, PROT_READ | PROT_WRITE,
                                      PROT_READ | PROT_EXEC };
         size_t used = 0;
 
+        nsm_close_fd(px_probe_file("m", 'a'));
         for (size_t w = 0; w < 3; w++) {
                 cleanup_fd int fd = open("m", ways[w] | O_CLOEXEC);
 

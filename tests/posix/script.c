@@ -209,19 +209,14 @@ int px_script_words(char *step, char **words, int max)
 static void pad_path(struct px *px, const char *start, const char *name, size_t len, char *ret)
 {
         size_t used = strlen(start), rest = strlen(name);
+        size_t odd = used + rest <= len && (len - used - rest) % 2 ? 3 : 0;
 
-        if (used + rest > len)
+        if (used + rest + odd > len)
                 px_die(px, "no path of %zu bytes to %s", len, name);
-        memcpy(ret, start, used);
-        if ((len - used - rest) % 2) {
-                if (used + rest + 3 > len)
-                        px_die(px, "no path of %zu bytes to %s", len, name);
-                memcpy(ret + used, ".//", 3);
-                used += 3;
-        }
-        for (; used + rest < len; used += 2)
-                memcpy(ret + used, "./", 2);
-        memcpy(ret + used, name, rest + 1);
+        char *end = stpcpy(stpcpy(ret, start), odd ? ".//" : "");
+        while ((size_t)(end - ret) + rest < len)
+                end = stpcpy(end, "./");
+        stpcpy(end, name);
 }
 
 /* {n255} {p4095:f} {P4095:f} {d}. Returns the bytes that it stands for in @ret. */
