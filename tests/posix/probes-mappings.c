@@ -59,6 +59,7 @@ static int load_past_end(void *arg)
 {
         volatile char *at = arg;
 
+        (void)signal(SIGBUS, SIG_DFL); /* a sanitizer would report it */
         return at[8192] == 0 ? 0 : 1;
 }
 
