@@ -15,12 +15,6 @@ uint64_t nsm_hand_now_ms(void)
         return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static uint64_t patience(uint32_t opcode)
-{
-        return opcode == FUSE_FSYNC || opcode == FUSE_FSYNCDIR ? NSM_HAND_PATIENCE_SYNC_MS
-                                                               : NSM_HAND_PATIENCE_MS;
-}
-
 bool nsm_hand_take(struct nsm_hand *hands, unsigned n, unsigned slot, const void *message,
                    size_t size)
 {
@@ -32,7 +26,7 @@ bool nsm_hand_take(struct nsm_hand *hands, unsigned n, unsigned slot, const void
         memcpy(&header, message, sizeof header);
         if (header.opcode != FUSE_INTERRUPT) {
                 hands[slot] = (struct nsm_hand){ .unique = header.unique,
-                                                 .opcode = header.opcode };
+                                                 .pid = (pid_t)header.pid };
                 return false;
         }
         if (size < sizeof header + sizeof interrupt)
@@ -41,13 +35,14 @@ bool nsm_hand_take(struct nsm_hand *hands, unsigned n, unsigned slot, const void
         for (unsigned i = 0; i < n; i++) {
                 if (hands[i].unique != interrupt.unique || hands[i].due_ms)
                         continue;
-                hands[i].due_ms = nsm_hand_now_ms() + patience(hands[i].opcode);
+                hands[i].due_ms = nsm_hand_now_ms() + NSM_HAND_PATIENCE_MS;
                 return true;
         }
         return false;
 }
 
-unsigned nsm_hand_give_up(struct nsm_hand *hands, unsigned n, uint64_t *ret, bool *ret_more)
+unsigned nsm_hand_find_due(struct nsm_hand *hands, unsigned n, struct nsm_hand *ret,
+                           bool *ret_more)
 {
         uint64_t now = nsm_hand_now_ms();
         unsigned found = 0;
@@ -56,12 +51,11 @@ unsigned nsm_hand_give_up(struct nsm_hand *hands, unsigned n, uint64_t *ret, boo
         for (unsigned i = 0; i < n; i++) {
                 if (!hands[i].due_ms || !hands[i].unique)
                         continue;
-                if (hands[i].due_ms > now) {
-                        *ret_more = true;
+                *ret_more = true;
+                if (hands[i].due_ms > now)
                         continue;
-                }
-                ret[found++] = hands[i].unique;
-                hands[i] = (struct nsm_hand){ 0 };
+                ret[found++] = hands[i];
+                hands[i].due_ms = now + NSM_HAND_AGAIN_MS;
         }
         return found;
 }

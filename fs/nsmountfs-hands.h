@@ -4,8 +4,9 @@
  * until its request is answered, even when it is to be killed: the kernel says
  * FUSE_INTERRUPT, and nothing else. The thread that asks the storage cannot be
  * taken out of it. So what the storage has not ended within some time after an
- * interruption is answered with EINTR in its place; its own answer, when it
- * comes, finds nobody. No locking here.
+ * interruption is looked at: when the caller is to be killed, it is answered with
+ * EINTR in the storage's place, whose own answer, when it comes, finds nobody.
+ * Any other caller waits on, as it would for the storage. No locking here.
  */
 #ifndef NSM_NSMOUNTFS_HANDS_H
 #define NSM_NSMOUNTFS_HANDS_H
@@ -13,18 +14,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * After an interruption, in milliseconds: a storage that works is quicker, and
- * its callers are to see no EINTR that they would not see on it. Longest for
- * fsync, whose EINTR few programs expect.
+ * what it does is then done before the caller is gone.
  */
 #define NSM_HAND_PATIENCE_MS 2000
-#define NSM_HAND_PATIENCE_SYNC_MS 20000
+/* Between looks at a caller whose time is over: it may be killed later. */
+#define NSM_HAND_AGAIN_MS 500
 
 struct nsm_hand {
         uint64_t unique; /* 0: none */
-        uint32_t opcode;
+        pid_t pid;       /* of the caller, as the header has it */
         uint64_t due_ms; /* CLOCK_MONOTONIC; 0: not interrupted */
 };
 
@@ -36,10 +38,11 @@ bool nsm_hand_take(struct nsm_hand *hands, unsigned n, unsigned slot, const void
                    size_t size);
 
 /*
- * Chooses requests to be given up (at most @n, told by their unique numbers).
- * *ret_more: others are interrupted, and not due.
+ * Copies the requests whose time is over to @ret (room for @n), and looks at
+ * them again later. Their number. *ret_more: there are interrupted ones.
  */
-unsigned nsm_hand_give_up(struct nsm_hand *hands, unsigned n, uint64_t *ret, bool *ret_more);
+unsigned nsm_hand_find_due(struct nsm_hand *hands, unsigned n, struct nsm_hand *ret,
+                           bool *ret_more);
 
 /* CLOCK_MONOTONIC in milliseconds. */
 uint64_t nsm_hand_now_ms(void);

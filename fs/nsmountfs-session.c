@@ -216,24 +216,33 @@ static void give_memory_back(struct session *s)
         malloc_trim(0);
 }
 
+/* Whether a caller waits for nothing but to end. Where nobody knows it is let go, too. */
+static bool is_killed(struct session *s, const struct nsm_hand *hand)
+{
+        int r = nsm_witness_ask(s->fs.witness, hand->pid, NSM_ID_INVALID, NSM_ID_INVALID);
+
+        return r < 0 || (r & NSM_CALLER_IS_KILLED);
+}
+
 /*
- * When the storage ends nothing: whoever was interrupted is let go, and one more
+ * When the storage ends nothing: whoever is to be killed is let go, and one more
  * thread takes what comes. Whether to look again soon.
  */
 static bool look_at_stuck(struct session *s, uint64_t *progress)
 {
-        uint64_t answer[NSM_THREADS_STUCK_MAX];
+        struct nsm_hand due[NSM_THREADS_STUCK_MAX];
         bool again;
 
         pthread_mutex_lock(&s->lock);
         if (s->waiting == 0 && *progress == s->progress)
                 start_thread(s);
         *progress = s->progress;
-        unsigned n = nsm_hand_give_up(s->hands, NSM_THREADS_STUCK_MAX, answer, &again);
+        unsigned n = nsm_hand_find_due(s->hands, NSM_THREADS_STUCK_MAX, due, &again);
         again |= s->waiting == 0;
         pthread_mutex_unlock(&s->lock);
         for (unsigned i = 0; i < n; i++)
-                nsm_hand_answer(fuse_session_fd(s->transport.fuse), answer[i]);
+                if (is_killed(s, &due[i]))
+                        nsm_hand_answer(fuse_session_fd(s->transport.fuse), due[i].unique);
         return again;
 }
 
@@ -327,11 +336,13 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         /* Many short-lived threads, few of them busy: no memory kept for each of them. */
         mallopt(M_ARENA_MAX, 2);
         mallopt(M_MMAP_THRESHOLD, 128 << 10);
-        int r = s.fs.policy.forward_locks ? nsm_locks_new(view, &s.fs.locks) : 0;
+        int r = nsm_witness_new(start->witness_fd, &s.fs.witness);
+        if (r == 0 && s.fs.policy.forward_locks)
+                r = nsm_locks_new(view, &s.fs.locks);
         if (r == 0)
                 r = block_signals(&signals);
         if (r < 0)
-                return nsm_error_set(err, r, "signals cannot be set up");
+                return nsm_error_set(err, r, "signals, locks or the witness cannot be set up");
         r = nsm_transport_open(&s.transport, &s.fs, fuse_fd, err);
         if (r < 0)
                 return r;
@@ -362,5 +373,6 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
                 _exit(EXIT_SUCCESS); /* and its thread with it */
         nsm_transport_close(&s.transport);
         nsm_locks_free(s.fs.locks);
+        nsm_witness_free(s.fs.witness);
         return 0;
 }

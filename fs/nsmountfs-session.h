@@ -11,6 +11,7 @@ struct nsm_session_start {
         int ready_fd;    /* one byte is written to it, then it is closed; -1: none */
         int changes_fd;  /* the pipe of fs/worker.h; -1: none */
         int superblock_fd; /* of fspick(2), for the kernel to drop what it caches; -1: none */
+        int witness_fd;  /* of nsm_witness_start() */
         bool background; /* standard error says nothing from then on */
 };
 

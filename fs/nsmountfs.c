@@ -25,6 +25,7 @@
 #include "fs/nsmountfs-session.h"
 #include "fs/nsmountfs-watching.h"
 #include "fs/watch/watch.h"
+#include "fs/witness/witness.h"
 #include "fs/worker.h"
 
 #define EXIT_USAGE 2
@@ -62,14 +63,19 @@ static int map_stats(int fd, struct nsm_worker_stats **ret, struct nsm_error *er
 
 /* Confines this process and serves. All descriptors go to it. */
 static int serve(struct nsm_options *options, int fuse_fd, int source_fd, int state_fd,
-                 const struct nsm_session_start *start, struct nsm_error *err)
+                 struct nsm_session_start *start, struct nsm_error *err)
 {
         struct nsm_worker_stats *stats = NULL;
         struct nsm_view *view = NULL;
         int proc_fd = -1;
 
         raise_descriptor_limit();
-        int r = map_stats(state_fd, &stats, err);
+        int r = nsm_witness_start(&start->witness_fd);
+        if (r < 0) {
+                errno = -r;
+                return nsm_error_set(err, r, "the view's witness cannot be started: %m");
+        }
+        r = map_stats(state_fd, &stats, err);
         if (r == 0)
                 r = nsm_confine(&options->view, source_fd, &proc_fd, err);
         if (r == 0)

@@ -97,12 +97,11 @@ static int plan_change(const struct nsm_view *view, const struct stat *attr, int
         return r;
 }
 
-static int apply_owner(struct nsm_thread *thread, const char *path, const struct change *c)
+static int apply_owner(fuse_req_t req, struct nsm_thread *thread, int fd, const struct change *c)
 {
-        /* Bits that make a program set-id go all the same; S_ISGID without S_IXGRP stays. */
-        int r = nsm_thread_keep_set_ids(thread, true);
+        int r = nsm_set_ids_prepare_change(req, thread, fd, true, c->gid);
 
-        if (r == 0 && chown(path, c->uid, c->gid) < 0)
+        if (r == 0 && chown(nsm_fd_path(fd).text, c->uid, c->gid) < 0)
                 r = -errno;
         return r;
 }
@@ -117,42 +116,28 @@ static int apply_mode(struct nsm_thread *thread, const char *path, mode_t mode)
         return r;
 }
 
-static int apply_size(fuse_req_t req, struct nsm_thread *thread, fuse_ino_t node, int fd,
-                      off_t size)
+static int apply_size(fuse_req_t req, struct nsm_thread *thread, int fd, off_t size)
 {
-        int r = nsm_set_ids_prepare(req, thread, node, fd, nsm_extras_of(req).kill_set_ids
-                                    ? NSM_SET_IDS_GO : NSM_SET_IDS_STAY);
+        int r = nsm_set_ids_prepare_change(req, thread, fd,
+                                           nsm_extras_of(req).kill_set_ids, (gid_t)-1);
 
         return r < 0 ? r : nsm_fd_truncate(fd, size);
 }
 
-/* chown(2) to nobody moves ctime. Who else may take set-id bits away by it, nobody says. */
-static int apply_nothing(int fd, const char *path)
-{
-        struct stat st;
-
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (S_ISREG(st.st_mode) && (st.st_mode & (S_ISUID | S_ISGID)))
-                return 0;
-        return chown(path, (uid_t)-1, (gid_t)-1) < 0 ? -errno : 0;
-}
-
 /* The owner before the mode, because a change of owner strips set-id bits. */
-static int apply_change(fuse_req_t req, struct nsm_thread *thread, fuse_ino_t node, int fd,
-                        const struct change *c)
+static int apply_change(fuse_req_t req, struct nsm_thread *thread, int fd, const struct change *c)
 {
         struct nsm_fd_path path = nsm_fd_path(fd);
         int r = 0;
 
         if (!(c->to_set & SETS_SOMETHING))
-                return apply_nothing(fd, path.text);
+                return nsm_set_ids_take_away(req, thread, fd);
         if (c->to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
-                r = apply_owner(thread, path.text, c);
+                r = apply_owner(req, thread, fd, c);
         if (r == 0 && (c->to_set & FUSE_SET_ATTR_MODE))
                 r = apply_mode(thread, path.text, c->mode);
         if (r == 0 && (c->to_set & FUSE_SET_ATTR_SIZE))
-                r = apply_size(req, thread, node, fd, c->size);
+                r = apply_size(req, thread, fd, c->size);
         if (r == 0 && (c->times[0].tv_nsec != UTIME_OMIT || c->times[1].tv_nsec != UTIME_OMIT))
                 r = utimensat(AT_FDCWD, path.text, c->times, 0) < 0 ? -errno : 0;
         return r;
@@ -175,7 +160,7 @@ static int set_attributes(fuse_req_t req, fuse_ino_t node, const struct stat *at
         if (r == 0 && handle < 0)
                 r = nsm_node_open(view, node, O_PATH, &fd, NULL);
         if (r == 0)
-                r = apply_change(req, thread, node, handle < 0 ? fd : handle, &change);
+                r = apply_change(req, thread, handle < 0 ? fd : handle, &change);
         if (r == 0)
                 r = nsm_statx(handle < 0 ? fd : handle, "", ret);
         return r;
@@ -188,8 +173,6 @@ void nsm_op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_s
         struct statx stx;
         struct stat shown;
 
-        if (nothing)
-                nsm_set_ids_say(req, node);
         int r = set_attributes(req, node, attr, to_set, fi, &stx);
         if (r < 0) {
                 nsm_reply(req, r);

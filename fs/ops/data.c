@@ -106,8 +106,7 @@ static ssize_t write_pages(int fd, const char *data, size_t size, off_t off)
 }
 
 /* Everything that may change a file's content: not read-only, and set-id bits as told. */
-static int prepare_change(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
-                          enum nsm_set_ids what)
+static int prepare_change(fuse_req_t req, struct fuse_file_info *fi, bool kill_set_ids)
 {
         struct nsm_view *view = nsm_view_of(req);
         struct nsm_thread *thread = nsm_thread_get(view);
@@ -117,7 +116,7 @@ static int prepare_change(fuse_req_t req, fuse_ino_t node, struct fuse_file_info
         if (view->config.read_only)
                 return -EROFS;
         int fd = nsm_handle_fd(view, fi);
-        int r = fd < 0 ? fd : nsm_set_ids_prepare(req, thread, node, fd, what);
+        int r = fd < 0 ? fd : nsm_set_ids_prepare_write(thread, fd, kill_set_ids);
         return r < 0 ? r : fd;
 }
 
@@ -126,8 +125,7 @@ void nsm_op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size
 {
         struct nsm_fs *fs = nsm_fs_of(req);
         uint64_t handle = fi->fh;
-        int fd = prepare_change(req, node, fi, nsm_extras_of(req).kill_set_ids ? NSM_SET_IDS_GO
-                                                                               : NSM_SET_IDS_STAY);
+        int fd = prepare_change(req, fi, nsm_extras_of(req).kill_set_ids);
 
         if (fd < 0) {
                 nsm_reply(req, fd);
@@ -149,7 +147,7 @@ void nsm_op_write(fuse_req_t req, fuse_ino_t node, const char *data, size_t size
 void nsm_op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t off, off_t len,
                       struct fuse_file_info *fi)
 {
-        int fd = prepare_change(req, node, fi, NSM_SET_IDS_AS_SAID);
+        int fd = prepare_change(req, fi, false); /* a SETATTR came before it */
 
         nsm_reply(req, fd < 0 ? fd : fallocate(fd, mode, off, len) < 0 ? -errno : 0);
 }
@@ -172,7 +170,7 @@ void nsm_op_copy_file_range(fuse_req_t req, fuse_ino_t node_in, off_t off_in,
 {
         struct nsm_view *view = nsm_view_of(req);
         int in = nsm_handle_fd(view, fi_in);
-        int out = in < 0 ? in : prepare_change(req, node_out, fi_out, NSM_SET_IDS_AS_SAID);
+        int out = in < 0 ? in : prepare_change(req, fi_out, false); /* likewise */
 
         if (out < 0) {
                 nsm_reply(req, out);

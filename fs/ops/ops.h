@@ -17,6 +17,7 @@
 #include "fs/view/entries.h"
 #include "fs/view/locks.h"
 #include "fs/view/view.h"
+#include "fs/witness/witness.h"
 
 /* How long the kernel may believe what it was told, and what it need not ask. */
 struct nsm_policy {
@@ -32,6 +33,7 @@ struct nsm_policy nsm_policy_for(enum nsm_coherence coherence);
 /* What a session's operations get as userdata. */
 struct nsm_fs {
         struct nsm_view *view;   /* borrowed */
+        struct nsm_witness *witness; /* borrowed: who knows of callers */
         struct nsm_locks *locks; /* owned by the fs; NULL unless they are forwarded */
         _Atomic unsigned lock_waiters; /* threads that wait for a lock */
         struct nsm_policy policy;

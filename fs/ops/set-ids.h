@@ -1,37 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * S_ISUID and S_ISGID of files whose content changes. Who may keep them depends
- * on the caller's groups and capabilities, which the kernel alone knows. It
- * says so in two ways, and the storage is made to do as it says:
- *
- * - A flag of writes and truncations: S_ISUID goes, and S_ISGID beside S_IXGRP.
- * - Before a write, fallocate or copy_file_range, a SETATTR that sets nothing:
- *   all of them go, also S_ISGID without S_IXGRP, for the caller is not in the
- *   group; or only S_ISUID. chown(2) to nobody, which anybody may
- *   try, sends the same: so it is remembered until the same thread changes the
- *   content, and takes nothing away alone.
+ * S_ISUID and S_ISGID of files whose content or owner changes, and capabilities
+ * of files. Who may keep them depends on the caller's groups and capabilities,
+ * which the view's witness knows. The storage takes them away, in one step with
+ * the change where there is one: its rules are the ones that hold. It is only to
+ * see the right groups and capabilities.
  */
 #ifndef NSM_OPS_SET_IDS_H
 #define NSM_OPS_SET_IDS_H
 
 #include "fs/ops/ops.h"
 
-enum nsm_set_ids {
-        NSM_SET_IDS_STAY,
-        NSM_SET_IDS_GO,     /* those that the flag means, and what was said before */
-        NSM_SET_IDS_AS_SAID, /* only what was said before, if anything was */
-};
-
-/* Remembers that this request's caller may not keep the bits of a node. */
-void nsm_set_ids_say(fuse_req_t req, fuse_ino_t node);
+/*
+ * A SETATTR that sets nothing, for a file that is open as @fd (of any kind). It
+ * comes before a write, fallocate or copy_file_range of somebody who may not keep
+ * all of the bits, or of a file with capabilities; and of chown(2) to nobody,
+ * which anybody may try. Takes away what the caller would by it. 0 or -errno.
+ */
+int nsm_set_ids_take_away(fuse_req_t req, struct nsm_thread *thread, int fd);
 
 /*
- * Before this request changes the content of a node, which is open as @fd (of
- * any kind): gives the thread ids and capabilities with which the storage takes
- * away just what is to go. 0 or -errno.
+ * Before content of a file that is open as @fd (of any kind) is written: gives
+ * the thread ids and capabilities with which the storage takes away just what is
+ * to go. @kill: as the kernel says, the caller may not keep what makes a program
+ * set-id; what else is to go has gone by a SETATTR. Without it everything stays.
+ * 0 or -errno.
  */
-int nsm_set_ids_prepare(fuse_req_t req, struct nsm_thread *thread, fuse_ino_t node, int fd,
-                        enum nsm_set_ids what);
+int nsm_set_ids_prepare_write(struct nsm_thread *thread, int fd, bool kill);
+
+/*
+ * The same for a truncation or a change of owner, before which no SETATTR comes.
+ * @new_gid: the group that the file is given, a storage id; (gid_t)-1: it stays.
+ */
+int nsm_set_ids_prepare_change(fuse_req_t req, struct nsm_thread *thread, int fd, bool kill,
+                               gid_t new_gid);
+
+/*
+ * Before capabilities of a file are removed: the kernel does that for chown(2) to
+ * nobody, too, before it asks whether that is allowed. 0, -EPERM or -errno.
+ */
+int nsm_set_ids_check_removal(fuse_req_t req, int fd);
 
 /*
  * Before an ACL is set: the storage takes S_ISGID away as for somebody who is

@@ -105,36 +105,41 @@ void nsm_op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t s
         reply_value(req, get_value(view, thread, node, name, buffer, room), buffer, size);
 }
 
-/*
- * Whether a list has the names of trusted.* in it, which the storage would show
- * to CAP_SYS_ADMIN alone. The kernel does not say who has that, and with
- * id-mapped mounts not even who asks: then it is the host's root in a view of
- * the host's root's files, and never where a tenant's ids are shown.
- */
-static bool lists_trusted(fuse_req_t req)
+/* Whether the caller is one to whom a storage lists trusted.*: CAP_SYS_ADMIN of the host. */
+static bool is_admin(fuse_req_t req)
 {
-        uid_t caller = fuse_req_ctx(req)->uid;
-        uint32_t stored;
+        int r = nsm_witness_ask(nsm_fs_of(req)->witness, fuse_req_ctx(req)->pid, NSM_ID_INVALID,
+                                NSM_ID_INVALID);
 
-        if (caller != NSM_ID_INVALID)
-                return caller == 0;
-        return nsm_ids_store(&nsm_view_of(req)->config.ids.uids, 0, &stored) == 0;
+        return r >= 0 && (r & NSM_CALLER_IS_ADMIN);
 }
 
+/* With the capability, or as a tenant. */
+static ssize_t list_as(struct nsm_thread *thread, enum kind kind, int fd, char *buffer,
+                       size_t room)
+{
+        int r = raise_for(thread, kind);
+
+        if (r < 0)
+                return r;
+        ssize_t n = listxattr(nsm_fd_path(fd).text, buffer, room);
+        r = -errno;
+        nsm_thread_lower(thread, CAP_SYS_ADMIN);
+        return n < 0 ? r : n;
+}
+
+/* Who asks is only asked where it makes a difference. */
 static ssize_t list_names(fuse_req_t req, struct nsm_thread *thread, fuse_ino_t node, char *buffer,
                           size_t room)
 {
         cleanup_fd int fd = -1;
 
         int r = hold(nsm_view_of(req), node, &fd);
-        if (r == 0 && lists_trusted(req))
-                r = raise_for(thread, KIND_ADMIN);
         if (r < 0)
                 return r == -EXDEV ? 0 : r;
-        ssize_t n = listxattr(nsm_fd_path(fd).text, buffer, room);
-        r = -errno;
-        nsm_thread_lower(thread, CAP_SYS_ADMIN);
-        return n < 0 ? r : n;
+        bool more = list_as(thread, KIND_ADMIN, fd, NULL, 0) >
+                    list_as(thread, KIND_PLAIN, fd, NULL, 0);
+        return list_as(thread, more && is_admin(req) ? KIND_ADMIN : KIND_PLAIN, fd, buffer, room);
 }
 
 void nsm_op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
@@ -186,8 +191,9 @@ void nsm_op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const ch
         nsm_reply(req, set_value(req, node, name, value, size, flags));
 }
 
-static int remove_value(struct nsm_view *view, fuse_ino_t node, const char *name)
+static int remove_value(fuse_req_t req, fuse_ino_t node, const char *name)
 {
+        struct nsm_view *view = nsm_view_of(req);
         struct nsm_thread *thread = nsm_thread_get(view);
         cleanup_fd int fd = -1;
 
@@ -196,6 +202,8 @@ static int remove_value(struct nsm_view *view, fuse_ino_t node, const char *name
         if (view->config.read_only)
                 return -EROFS;
         int r = hold(view, node, &fd);
+        if (r == 0 && kind_of(name) == KIND_FILE_CAPS)
+                r = nsm_set_ids_check_removal(req, fd);
         if (r == 0)
                 r = raise_for(thread, kind_of(name));
         if (r == 0 && removexattr(nsm_fd_path(fd).text, name) < 0)
@@ -206,5 +214,5 @@ static int remove_value(struct nsm_view *view, fuse_ino_t node, const char *name
 
 void nsm_op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
 {
-        nsm_reply(req, remove_value(nsm_view_of(req), node, name));
+        nsm_reply(req, remove_value(req, node, name));
 }

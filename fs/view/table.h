@@ -45,7 +45,6 @@ struct nsm_inode {
         int32_t pin;         /* O_PATH descriptor of an inode without a link, or -1; owned */
         uint32_t dir_slot;   /* 1 + slot of the directory cache, or 0 */
         uint32_t opens;      /* open handles */
-        uint32_t stripper;   /* thread that may not keep set-id bits (ops/set-ids.h), or 0 */
         uint16_t type;       /* 0: the record is free */
         bool foreign : 1;
         bool moved : 1; /* a directory whose '..' is another than the kernel has cached */

@@ -26,7 +26,6 @@ struct caller {
 /* A call after which the two are known to differ. Both sides as "ERRNO MODE". */
 struct callers_difference {
         const char *path, *storage, *view;
-        bool plain; /* only where the view is not id-mapped */
 };
 
 /* What is done by each caller, in a directory of its own. */
@@ -36,6 +35,7 @@ struct callers_scene {
         /* @first: the id by which the caller names storage id 0. */
         int (*act)(uint32_t first);
         const struct callers_difference *known; /* ends with a NULL path */
+        const struct callers_difference *known_mapped; /* the same, of id-mapped views */
 };
 
 #define CALLERS_KNOWN_MAX 48 /* differences of a scene */
@@ -214,8 +214,9 @@ static inline void callers_compare_one(struct nsm_world *w, const struct caller 
 }
 
 /* A shared view itself, or an id-mapped mount of an exclusive one (@mapped), against the twin. */
-static inline void callers_compare(bool mapped, const struct callers_scene *scene)
+static inline void callers_compare(bool mapped, struct callers_scene scene_of_both)
 {
+        const struct callers_scene *scene = &scene_of_both;
         static const struct caller all[] = {
                 { "owner", 1, 0, false },  { "owning-member", 1, 50, false },
                 { "member", 2, 50, false }, { "group", 50, 0, false },
@@ -228,6 +229,8 @@ static inline void callers_compare(bool mapped, const struct callers_scene *scen
         struct callers_mount ref = { .inner = 0, .outer = seen };
         bool met[CALLERS_KNOWN_MAX] = { 0 };
 
+        if (mapped)
+                scene_of_both.known = scene->known_mapped;
         view.from = nsm_world_printf(w, "%s/mnt", w->dir);
         view.to = nsm_world_printf(w, "%s/seen", w->dir);
         ref.from = nsm_world_printf(w, "%s/twin", w->dir);
@@ -244,8 +247,7 @@ static inline void callers_compare(bool mapped, const struct callers_scene *scen
         for (size_t i = 0; i < sizeof all / sizeof *all; i++)
                 callers_compare_one(w, &all[i], scene, seen, met);
         for (size_t i = 0; scene->known && scene->known[i].path; i++)
-                cr_expect(met[i] || (mapped && scene->known[i].plain),
-                          "%s: differs no more from \"%s\"", scene->known[i].path,
+                cr_expect(met[i], "%s: differs no more from \"%s\"", scene->known[i].path,
                           scene->known[i].storage);
         nsm_world_must(w, "umount ref seen mnt");
 }

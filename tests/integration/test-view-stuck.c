@@ -80,6 +80,30 @@ Test(view_stuck, callers_are_let_go_and_others_are_served, .timeout = 400)
         nsm_world_must(w, "test $(stat -c %%s mnt/%d) = 9 && umount mnt && umount store", FILES);
 }
 
+/* A handler is no reason to give up what the storage will do yet. */
+Test(view_stuck, a_signal_that_ends_nobody_ends_no_request, .timeout = 400)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = world_with_store();
+        struct nsm_process *caught, *killed;
+
+        nsm_world_must(w, "mkdir mnt && nsmountfs store/v mnt -o idmap=0:0:65536");
+        freeze(w);
+        caught = spawn_stuck(w, "perl -e '$SIG{USR1} = sub { print \"caught\\n\" }; "
+                                "truncate(\"mnt/1\", 9) or die $!'");
+        killed = spawn_stuck(w, "truncate -c -s 9 mnt/2");
+        kill(caught->pid, SIGUSR1);
+        kill(killed->pid, SIGKILL);
+        /* Looked at together, so by then the other one has been let wait. */
+        cr_assert_eq(nsm_process_wait(killed, LIMIT_MS)->status, 128 + SIGKILL);
+        cr_assert(waits_for_a_view(caught));
+        thaw(w);
+        struct nsm_output *o = nsm_process_wait(caught, LIMIT_MS);
+        cr_assert_eq(o->status, 0, "%s", o->err);
+        cr_assert_str_eq(o->out, "caught\n");
+        nsm_world_must(w, "test $(stat -c %%s mnt/1) = 9 && umount mnt && umount store");
+}
+
 /* Nobody has to wait for the storage to get rid of a view of it. */
 Test(view_stuck, is_unmounted, .timeout = 400)
 {

@@ -77,7 +77,7 @@ static const struct px_case cases[] = {
         { "trusted attributes", "T=%all",
           "make $T f; setxattr f trusted.a v = 0 tenant:EPERM; getxattr f trusted.a = ~; "
           "setxattr f trusted.a w XATTR_CREATE = EEXIST tenant:EPERM; listxattr f = ~; "
-          "@u1 listxattr f = (none) view:trusted.a tenant:(none); "
+          "@u1 listxattr f = (none); "
           "@u1 getxattr f trusted.a = ENODATA; "
           "@u1 setxattr f trusted.b v = EPERM; @u1 removexattr f trusted.a = EPERM; "
           "removexattr f trusted.a = ~; getxattr f trusted.a = ~" },

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/log.h"
+#include "fs/witness/private.h"
+#include "fs/witness/witness.h"
+
+/* It reads a few files of procfs: after this something is wrong. Milliseconds. */
+#define PATIENCE_MS 2000
+
+struct nsm_witness {
+        pthread_mutex_t lock;
+        /* below under @lock */
+        int fd; /* owned; -1: there is none any more */
+        uint32_t number;
+};
+
+int nsm_witness_new(int fd, struct nsm_witness **ret)
+{
+        struct nsm_witness *witness = calloc(1, sizeof *witness);
+
+        if (!witness)
+                return -ENOMEM;
+        pthread_mutex_init(&witness->lock, NULL);
+        witness->fd = fd;
+        *ret = witness;
+        return 0;
+}
+
+void nsm_witness_free(struct nsm_witness *witness)
+{
+        if (!witness)
+                return;
+        nsm_close_fd(witness->fd);
+        pthread_mutex_destroy(&witness->lock);
+        free(witness);
+}
+
+/* The answer to the question with this number; what is left of earlier ones goes. */
+static int take_answer(int fd, uint32_t number, int *ret)
+{
+        struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+        struct nsm_witness_answer answer;
+
+        do {
+                int n = poll(&poll_fd, 1, PATIENCE_MS);
+                if (n == 0)
+                        return -ETIMEDOUT;
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0 || read(fd, &answer, sizeof answer) != sizeof answer)
+                        return -EPIPE;
+                if (answer.number == number) {
+                        *ret = answer.result;
+                        return 0;
+                }
+        } while (true);
+}
+
+static int ask(struct nsm_witness *witness, const struct nsm_witness_question *question)
+{
+        int answer = 0;
+
+        if (witness->fd < 0)
+                return -EOPNOTSUPP;
+        int r = write(witness->fd, question, sizeof *question) == sizeof *question ? 0 : -EPIPE;
+        if (r == 0)
+                r = take_answer(witness->fd, question->number, &answer);
+        if (r == -EPIPE) {
+                nsm_log(LOG_WARNING, "the view's witness is gone: of callers less is known");
+                nsm_close_fd(nsm_take_fd(&witness->fd));
+                r = -EOPNOTSUPP;
+        }
+        return r < 0 ? r : answer;
+}
+
+int nsm_witness_ask(struct nsm_witness *witness, pid_t pid, uid_t uid, gid_t gid)
+{
+        if (pid <= 0)
+                return -EOPNOTSUPP;
+        pthread_mutex_lock(&witness->lock);
+        struct nsm_witness_question question = { .number = ++witness->number,
+                                                 .pid = (uint32_t)pid, .uid = uid, .gid = gid };
+        int r = ask(witness, &question);
+        pthread_mutex_unlock(&witness->lock);
+        return r;
+}
