@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/view/pins.h"
 
 /* A year: the kernel's own clock of cached names would end before "without end". */
 #define TIMEOUT_ENDLESS 31536000.0
@@ -131,6 +132,7 @@ int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, bool reserved
 void nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi)
 {
         pthread_mutex_lock(&view->lock);
+        nsm_pin_at_close(view, fi->fh);
         struct nsm_handle *handle = nsm_handles_get(&view->handles, fi->fh);
         struct nsm_inode *inode = handle ? nsm_table_get(&view->table, handle->node) : NULL;
         if (inode && inode->opens)

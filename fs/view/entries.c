@@ -246,21 +246,12 @@ int nsm_entry_tmpfile(struct nsm_view *view, uint64_t parent, mode_t mode, int f
                                    mode & ~S_IFMT);
         if (fd < 0)
                 return -errno;
-        cleanup_fd int pin = open(nsm_fd_path(fd).text, O_PATH | O_CLOEXEC);
-        if (pin < 0)
-                return -errno;
         r = nsm_statx(fd, "", &stx);
         if (r == 0)
                 r = note(view, 0, NULL, &stx, MADE, ret);
-        if (r < 0)
-                return r;
-        r = nsm_pin(view, ret->node, &pin);
-        if (r < 0) {
-                nsm_entry_forget(view, ret->node, 1);
-                return r;
-        }
-        *ret_fd = nsm_take_fd(&fd);
-        return 0;
+        if (r == 0)
+                *ret_fd = nsm_take_fd(&fd);
+        return r;
 }
 
 int nsm_entry_link(struct nsm_view *view, uint64_t node, uint64_t parent, const char *name,

@@ -40,7 +40,7 @@
 
 struct nsm_limits {
         uint32_t directories; /* directories held open to find names below them */
-        uint32_t pins;        /* inodes without a name, held until they are forgotten */
+        uint32_t pins;        /* inodes without a name and not open, until they are forgotten */
         uint32_t handles;     /* open files and directories */
         uint32_t file_handles; /* of them, so that directories can be read when files are many */
         uint32_t lock_owners; /* pairs of an inode and a process that locks it */

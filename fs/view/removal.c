@@ -35,7 +35,7 @@ static int take_hold(struct nsm_view *view, int dir_fd, const char *name, struct
         nsm_view_identify(view, &stx, &ret->identity);
         if (ret->identity.foreign)
                 return -EBUSY; /* as the mount point that it looks like */
-        return nsm_pin_is_refused(view, &ret->identity) ? -ENFILE : 0;
+        return 0;
 }
 
 int nsm_entry_remove(struct nsm_view *view, uint64_t parent, const char *name, int flags)
@@ -106,14 +106,10 @@ static int hold_both(struct nsm_view *view, int old_fd, int new_fd, struct move 
 {
         int r = take_hold(view, old_fd, m->old_name, &m->source);
 
-        if (r == -ENFILE)
-                r = 0; /* it keeps a name */
         if (r < 0)
                 return r;
         r = take_hold(view, new_fd, m->new_name, &m->target);
-        if (r == -ENOENT || (r == -ENFILE && (m->flags & RENAME_EXCHANGE)))
-                r = 0;
-        return r;
+        return r == -ENOENT ? 0 : r;
 }
 
 int nsm_entry_rename(struct nsm_view *view, uint64_t old_parent, const char *old_name,

@@ -23,7 +23,10 @@ static inline void nsm_resolve_identity(const struct nsm_inode *inode, struct ns
 bool nsm_resolve_is_same(const struct nsm_view *view, const struct nsm_identity *want,
                          const struct statx *stx);
 
-/* A descriptor that is open for a record: the root's, a pin, a cached one. Under the lock. */
+/*
+ * A descriptor that is open for a record: the root's, a pin, a handle's when it
+ * has no name, a cached one. Under the lock.
+ */
 bool nsm_resolve_open_already(struct nsm_view *view, uint64_t node, struct nsm_inode *inode,
                               struct nsm_dir *ret);
 

@@ -70,22 +70,26 @@ static int chain_push(struct chain *chain, uint32_t node)
 }
 
 /*
- * A descriptor that is open already for a directory's record. Under the lock. A
- * pin may go while it is used: a copy of it does not.
+ * A descriptor that is open already for a record. Under the lock. A pin and a
+ * handle may go while they are used: a copy does not.
  */
 bool nsm_resolve_open_already(struct nsm_view *view, uint64_t node, struct nsm_inode *inode,
                               struct nsm_dir *ret)
 {
+        const struct nsm_handle *handle;
+
         *ret = (struct nsm_dir){ .view = view, .fd = -1 };
         if (node == NSM_TABLE_ROOT)
                 ret->fd = view->root_fd;
         else if (inode->pin >= 0)
                 ret->fd = fcntl(inode->pin, F_DUPFD_CLOEXEC, 0);
+        else if (inode->nameless && (handle = nsm_handles_of(&view->handles, (uint32_t)node)))
+                ret->fd = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
         else if (inode->dir_slot) {
                 ret->slot = inode->dir_slot;
                 ret->fd = nsm_dircache_ref(&view->dirs, ret->slot);
         }
-        ret->owned = inode->pin >= 0 && ret->fd >= 0 && node != NSM_TABLE_ROOT;
+        ret->owned = ret->fd >= 0 && !ret->slot && node != NSM_TABLE_ROOT;
         return ret->fd >= 0;
 }
 
@@ -214,16 +218,9 @@ int nsm_resolve_open_handle(struct nsm_view *view, uint64_t node, int *ret)
         int fd = -ESTALE;
 
         pthread_mutex_lock(&view->lock);
-        const struct nsm_inode *inode = nsm_table_get(&view->table, node);
-        uint32_t left = inode ? inode->opens : 0;
-        for (uint32_t i = 0; left && fd < 0 && i < view->handles.top; i++) {
-                const struct nsm_handle *handle = nsm_handles_get(&view->handles, i);
-                if (!handle || handle->node != node || handle->fd < 0)
-                        continue;
+        const struct nsm_handle *handle = nsm_handles_of(&view->handles, (uint32_t)node);
+        if (handle && handle->fd >= 0)
                 fd = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
-                if (fd < 0)
-                        break;
-        }
         pthread_mutex_unlock(&view->lock);
         if (fd < 0)
                 return -ESTALE;

@@ -192,7 +192,8 @@ bool nsm_inode_is(const struct nsm_inode *inode, const struct nsm_identity *iden
 static bool could_be(const struct nsm_inode *inode, uint32_t index,
                      const struct nsm_identity *identity)
 {
-        bool lost = !inode->birth && !inode->links && inode->pin < 0 && index != NSM_TABLE_ROOT;
+        bool lost = !inode->birth && !inode->links && inode->pin < 0 && !inode->opens &&
+                    index != NSM_TABLE_ROOT;
 
         return !lost && nsm_inode_is(inode, identity);
 }
@@ -287,6 +288,7 @@ int nsm_table_add_link(struct nsm_table *table, uint32_t node, uint32_t parent, 
         nsm_names_at(&table->names, at)->next = inode->links;
         inode->links = at;
         inode->n_links++;
+        inode->nameless = false;
         nsm_table_record(table, parent)->children++;
         if (inode->n_links > (S_ISDIR(inode->type) ? 1 : NSM_TABLE_LINKS_MAX)) {
                 uint32_t *last = &inode->links;
@@ -322,6 +324,8 @@ int nsm_table_remember(struct nsm_table *table, const struct nsm_identity *ident
         nsm_table_record(table, index)->nlookup++;
         if (name && index != NSM_TABLE_ROOT)
                 r = nsm_table_add_link(table, index, parent, name);
+        else if (!name)
+                nsm_table_record(table, index)->nameless = true;
         if (r < 0) {
                 nsm_table_forget(table, index, 1);
                 return r;

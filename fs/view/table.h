@@ -42,13 +42,14 @@ struct nsm_inode {
         uint32_t links;      /* first link, latest first; 0: none */
         uint32_t children;   /* links of other records that name this one */
         uint32_t hash_next;  /* next in its bucket, or in the free list */
-        int32_t pin;         /* O_PATH descriptor of an inode without a link, or -1; owned */
+        int32_t pin;         /* O_PATH descriptor of a nameless inode, or -1; owned */
         uint32_t dir_slot;   /* 1 + slot of the directory cache, or 0 */
         uint32_t opens;      /* open handles */
         uint16_t type;       /* 0: the record is free */
         bool foreign : 1;
         bool moved : 1; /* a directory whose '..' is another than the kernel has cached */
         bool used : 1; /* looked up again since room was last looked for */
+        bool nameless : 1; /* known to have no name: its pin or an open handle is all there is */
         uint8_t n_links;
 };
 
@@ -81,7 +82,7 @@ bool nsm_inode_is(const struct nsm_inode *inode, const struct nsm_identity *iden
 
 /*
  * Finds or makes the record of an inode, counts one lookup, and notes that it
- * was found as @name in @parent (NULL: nowhere). 0, -ENFILE or -errno.
+ * was found as @name in @parent (NULL: it was made without a name). 0, -ENFILE or -errno.
  */
 int nsm_table_remember(struct nsm_table *table, const struct nsm_identity *identity,
                        uint32_t parent, const char *name, uint32_t *ret_node);

@@ -2,6 +2,7 @@
 /* Many open files in a view: up to the worker's descriptors, and past them. */
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/xattr.h>
 
 #include "tests/integration/view-kit.h"
 
@@ -130,7 +131,7 @@ Test(view_open, few_descriptors, .timeout = 120)
         run_crowd("ulimit -n 1024 &&", "shared", 1000, 450);
 }
 
-/* A file without a name has a descriptor for itself, which it needs no more when it gets one. */
+/* A file without a name needs no descriptor of its own any more when it gets one. */
 static int name_nameless(struct view_kit *k)
 {
         char from[40], to[16];
@@ -155,4 +156,139 @@ Test(view_open, files_that_got_a_name)
         nsm_world_must(k.w, "umount -l mnt && ulimit -n 1024 && "
                        "nsmountfs src mnt -o idmap=0:0:2000,coherence=exclusive");
         view_do(&k, UINT32_MAX, name_nameless);
+}
+
+/* ---- open, and without a name ---- */
+
+#define NAMELESS 10000
+
+/* How the i-th file of a crowd without names is made: under a name that goes, or without one. */
+static int open_nameless(int i, bool tmpfile)
+{
+        char name[16];
+
+        if (tmpfile)
+                return open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        snprintf(name, sizeof name, "%d", i);
+        int fd = open(name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+        return fd >= 0 && unlink(name) == 0 ? fd : -1;
+}
+
+/* All that a file without a name can be asked for, as on the storage. */
+static int use_nameless(int fd, int i)
+{
+        char path[40];
+        struct stat st;
+        int got = -1;
+
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        CHECK(pwrite(fd, &i, sizeof i, 0) == sizeof i && ftruncate(fd, 8) == 0);
+        CHECK(fchmod(fd, 0640) == 0 && fsetxattr(fd, "user.n", &i, sizeof i, 0) == 0);
+        CHECK(fstat(fd, &st) == 0 && st.st_nlink == 0 && st.st_size == 8);
+        int again = open(path, O_RDONLY | O_CLOEXEC);
+        CHECK(again >= 0 && pread(again, &got, sizeof got, 0) == sizeof got && got == i);
+        CHECK(close(again) == 0 && getxattr(path, "user.n", &got, sizeof got) == sizeof got);
+        CHECK(got == i && chmod(path, 0600) == 0 && fstat(fd, &st) == 0);
+        CHECK((st.st_mode & 07777) == 0600);
+        return 0;
+}
+
+static int crowd_of_nameless(bool tmpfile)
+{
+        static int fds[NAMELESS];
+
+        for (int i = 0; i < NAMELESS; i++) {
+                fds[i] = open_nameless(i, tmpfile);
+                CHECK(fds[i] >= 0);
+        }
+        for (int i = 0; i < NAMELESS; i++)
+                CHECK(use_nameless(fds[i], i) == 0);
+        for (int i = 0; i < NAMELESS; i++)
+                CHECK(close(fds[i]) == 0);
+        return 0;
+}
+
+static int crowd_of_removed(struct view_kit *k)
+{
+        return crowd_of_nameless(false);
+}
+
+static int crowd_of_tmpfiles(struct view_kit *k)
+{
+        return crowd_of_nameless(true);
+}
+
+Test(view_open, ten_thousand_files_without_names, .timeout = 120)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = view_kit_new("");
+
+        nsm_world_must(k.w, "umount -l mnt && ulimit -n 20000 && "
+                       "nsmountfs src mnt -o idmap=0:0:2000,coherence=exclusive");
+        view_do(&k, UINT32_MAX, crowd_of_removed);
+        view_do(&k, UINT32_MAX, crowd_of_tmpfiles);
+        nsm_world_must(k.w, "test -z \"$(ls -A src)\"");
+}
+
+/* How many descriptors of removed files the worker has, open (flags: 0...) or O_PATH (01...). */
+static bool worker_has(struct view_kit *k, int open, int paths)
+{
+        const char *counts = nsm_world_must(
+                k->w, "p=$(pgrep -f '^nsmountfs src mnt -o idmap=0:0:2000' | tail -n 1); o=0; n=0;"
+                "for f in /proc/$p/fd/*; do case $(readlink $f) in */removed*deleted*) "
+                "if grep -q '^flags:.*01[0-7]\\{7\\}$' /proc/$p/fdinfo/${f##*/}; then n=$((n+1));"
+                "else o=$((o+1)); fi;; esac; done; echo $o $n");
+        int o = -1, n = -1;
+
+        return sscanf(counts, "%d %d", &o, &n) == 2 && o == open && n == paths;
+}
+
+struct descriptors {
+        struct view_kit *kit;
+        int open, paths;
+};
+
+static bool has_descriptors(void *arg)
+{
+        const struct descriptors *d = arg;
+
+        return worker_has(d->kit, d->open, d->paths);
+}
+
+/* Open handles keep it; the last one that closes leaves what O_PATH descriptors need. */
+static int close_before_path(struct view_kit *k)
+{
+        struct descriptors want = { k, 2, 0 };
+        char path[40];
+        struct stat st;
+
+        int fd = open("removed", O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+        int other = open("removed", O_RDONLY | O_CLOEXEC);
+        int kept = open("removed", O_PATH | O_CLOEXEC);
+        CHECK(fd >= 0 && other >= 0 && kept >= 0 && write(fd, "x", 1) == 1);
+        CHECK(unlink("removed") == 0 && has_descriptors(&want));
+        CHECK(close(fd) == 0);
+        want = (struct descriptors){ k, 1, 0 };
+        CHECK(nsm_wait_until(NSM_HARNESS_LIMIT_MS, has_descriptors, &want));
+        CHECK(fstat(kept, &st) == 0 && close(other) == 0);
+        want = (struct descriptors){ k, 0, 1 };
+        CHECK(nsm_wait_until(NSM_HARNESS_LIMIT_MS, has_descriptors, &want));
+        snprintf(path, sizeof path, "/proc/self/fd/%d", kept);
+        CHECK(chmod(path, 0640) == 0 && stat(path, &st) == 0 && (st.st_mode & 07777) == 0640);
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        CHECK(fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 1 && st.st_nlink == 0);
+        CHECK(close(fd) == 0 && close(kept) == 0);
+        want = (struct descriptors){ k, 0, 0 };
+        CHECK(nsm_wait_until(NSM_HARNESS_LIMIT_MS, has_descriptors, &want));
+        return 0;
+}
+
+Test(view_open, a_removed_file_outlives_its_last_close)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = view_kit_new("");
+
+        nsm_world_must(k.w, "umount -l mnt && "
+                       "nsmountfs src mnt -o idmap=0:0:2000,coherence=exclusive");
+        view_do(&k, UINT32_MAX, close_before_path);
 }

@@ -327,6 +327,35 @@ Test(view_handles, numbers_are_used_again_within_the_limit)
         nsm_handles_free(&h);
 }
 
+/* Two records of one bucket: each is found as long as it has a handle, whichever go first. */
+Test(view_handles, are_found_by_record)
+{
+        struct nsm_handles h;
+        uint64_t n[12], other;
+
+        for (int step = 1; step < 12; step += step % 6 == 1 ? 4 : 2) { /* prime to 12 */
+                cr_assert_eq(nsm_handles_init(&h, 64), 0);
+                for (int i = 0; i < 12; i++)
+                        cr_assert_eq(nsm_handles_add(&h, -1, 5 + (uint32_t)(i % 2) * h.n_buckets,
+                                                     &n[i]), 0);
+                cr_assert_eq(nsm_handles_add(&h, -1, 6, &other), 0);
+                cr_assert(nsm_handles_is_last(&h, other));
+                int left[2] = { 6, 6 };
+                for (int i = 0, at = 0; i < 12; i++, at = (at + step) % 12) {
+                        uint32_t node = 5 + (uint32_t)(at % 2) * h.n_buckets;
+                        cr_assert_eq(nsm_handles_is_last(&h, n[at]), left[at % 2] == 1);
+                        nsm_handles_remove(&h, n[at]);
+                        struct nsm_handle *found = nsm_handles_of(&h, node);
+                        cr_assert_eq(found != NULL, --left[at % 2] > 0);
+                        cr_assert(!found || found->node == node);
+                }
+                cr_assert_eq(nsm_handles_of(&h, 6)->node, 6);
+                cr_assert_null(nsm_handles_of(&h, 7));
+                cr_assert_null(nsm_handles_of(&h, 0));
+                nsm_handles_free(&h);
+        }
+}
+
 Test(view_limits, are_shares_of_what_there_is)
 {
         for (uint64_t files = 0; files < 100000; files += 37) {
