@@ -13,6 +13,8 @@
 
 /* It reads a few files of procfs: after this something is wrong. Milliseconds. */
 #define PATIENCE_MS 2000
+/* And on a busy machine it takes a while to start. */
+#define START_PATIENCE_MS 15000
 
 struct nsm_witness {
         pthread_mutex_t lock;
@@ -21,35 +23,14 @@ struct nsm_witness {
         uint32_t number;
 };
 
-int nsm_witness_new(int fd, struct nsm_witness **ret)
-{
-        struct nsm_witness *witness = calloc(1, sizeof *witness);
-
-        if (!witness)
-                return -ENOMEM;
-        pthread_mutex_init(&witness->lock, NULL);
-        witness->fd = fd;
-        *ret = witness;
-        return 0;
-}
-
-void nsm_witness_free(struct nsm_witness *witness)
-{
-        if (!witness)
-                return;
-        nsm_close_fd(witness->fd);
-        pthread_mutex_destroy(&witness->lock);
-        free(witness);
-}
-
 /* The answer to the question with this number; what is left of earlier ones goes. */
-static int take_answer(int fd, uint32_t number, int *ret)
+static int take_answer(int fd, uint32_t number, int patience_ms, int *ret)
 {
         struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
         struct nsm_witness_answer answer;
 
         do {
-                int n = poll(&poll_fd, 1, PATIENCE_MS);
+                int n = poll(&poll_fd, 1, patience_ms);
                 if (n == 0)
                         return -ETIMEDOUT;
                 if (n < 0 && errno == EINTR)
@@ -63,6 +44,32 @@ static int take_answer(int fd, uint32_t number, int *ret)
         } while (true);
 }
 
+int nsm_witness_new(int fd, struct nsm_witness **ret)
+{
+        cleanup_free struct nsm_witness *witness = calloc(1, sizeof *witness);
+        int ready, r;
+
+        if (!witness)
+                return -ENOMEM;
+        r = fd < 0 ? 0 : take_answer(fd, NSM_WITNESS_READY, START_PATIENCE_MS, &ready);
+        if (r == 0)
+                r = -pthread_mutex_init(&witness->lock, NULL);
+        if (r < 0)
+                return r;
+        witness->fd = fd;
+        *ret = nsm_take_ptr(witness);
+        return 0;
+}
+
+void nsm_witness_free(struct nsm_witness *witness)
+{
+        if (!witness)
+                return;
+        nsm_close_fd(witness->fd);
+        pthread_mutex_destroy(&witness->lock);
+        free(witness);
+}
+
 static int ask(struct nsm_witness *witness, const struct nsm_witness_question *question)
 {
         int answer = 0;
@@ -71,7 +78,7 @@ static int ask(struct nsm_witness *witness, const struct nsm_witness_question *q
                 return -EOPNOTSUPP;
         int r = write(witness->fd, question, sizeof *question) == sizeof *question ? 0 : -EPIPE;
         if (r == 0)
-                r = take_answer(witness->fd, question->number, &answer);
+                r = take_answer(witness->fd, question->number, PATIENCE_MS, &answer);
         if (r == -EPIPE) {
                 nsm_log(LOG_WARNING, "the view's witness is gone: of callers less is known");
                 nsm_close_fd(nsm_take_fd(&witness->fd));

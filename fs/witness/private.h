@@ -11,6 +11,9 @@ struct nsm_witness_question {
         uint32_t uid, gid;
 };
 
+/* The number of the one answer that comes unasked: it is ready. */
+#define NSM_WITNESS_READY 0u
+
 struct nsm_witness_answer {
         uint32_t number;
         int32_t result; /* NSM_CALLER_* bits, or -errno */

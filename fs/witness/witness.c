@@ -155,6 +155,22 @@ static int confine(void)
         return load_filter();
 }
 
+/*
+ * Whoever looks for the view's process by its command line is to find one. Here
+ * that is what execve(2) was given, in the room that it takes.
+ */
+static void rename_process(char *text)
+{
+        cleanup_fd int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+        ssize_t room = fd < 0 ? -1 : read(fd, text, TEXT_MAX);
+
+        prctl(PR_SET_NAME, "nsmountfs:witn");
+        if (room <= 0)
+                return;
+        memset(program_invocation_name, 0, (size_t)room);
+        snprintf(program_invocation_name, (size_t)room, "nsmountfs: witness");
+}
+
 static void __attribute__((noreturn)) run(int socket_fd, int proc_fd)
 {
         cleanup_fd int socket = fcntl(socket_fd, F_DUPFD_CLOEXEC, 3);
@@ -166,16 +182,16 @@ static void __attribute__((noreturn)) run(int socket_fd, int proc_fd)
         /* Ends with its worker, and by nothing else. */
         sigfillset(&all);
         sigprocmask(SIG_BLOCK, &all, NULL);
-        prctl(PR_SET_NAME, "nsmountfs:witn");
+        if (status && text)
+                rename_process(text);
         if (!status || !text || dup2(socket, FD_SOCKET) < 0 || dup2(proc, FD_PROC) < 0 ||
             close_range(FD_PROC + 1, ~0U, 0) < 0 || confine() < 0)
                 _exit(EXIT_FAILURE);
-        while (read(FD_SOCKET, &question, sizeof question) == sizeof question) {
-                struct nsm_witness_answer answer = { .number = question.number,
-                                                     .result = judge(&question, status, text) };
-                if (write(FD_SOCKET, &answer, sizeof answer) != sizeof answer)
-                        break;
-        }
+        struct nsm_witness_answer answer = { .number = NSM_WITNESS_READY };
+        while (write(FD_SOCKET, &answer, sizeof answer) == sizeof answer &&
+               read(FD_SOCKET, &question, sizeof question) == sizeof question)
+                answer = (struct nsm_witness_answer){ .number = question.number,
+                                                      .result = judge(&question, status, text) };
         _exit(EXIT_SUCCESS);
 }
 

@@ -32,7 +32,11 @@ struct nsm_witness;
  */
 int nsm_witness_start(int *ret_fd);
 
-/* Whoever asks by @fd, which goes to it; -1: whatever is asked, nobody knows. -ENOMEM. */
+/*
+ * Whoever asks by @fd, which goes to it on success; -1: whatever is asked, nobody
+ * knows. Waits until the witness is ready. 0, -EPIPE: it could not be; -ETIMEDOUT,
+ * -ENOMEM.
+ */
 int nsm_witness_new(int fd, struct nsm_witness **ret);
 void nsm_witness_free(struct nsm_witness *witness);
 

@@ -57,7 +57,7 @@ static void go_through(int files)
         cr_assert_eq(o->status, 0, "%s", o->err);
         nsm_world_must(k.w, "ulimit -n %d && nsmountfs src mnt -o "
                        "idmap=0:%u:1000,coherence=exclusive", DESCRIPTORS, k.w->first_id);
-        watch = nsm_world_spawn(k.w, "p=$(pgrep -o -f \"^nsmountfs src mnt -o idmap=0:%u:\");"
+        watch = nsm_world_spawn(k.w, "p=$(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:\");"
                                 "most=0; while n=$(ls /proc/$p/fd 2>/dev/null | wc -l) &&"
                                 " [ $n -gt 0 ]; do [ $n -le $most ] || most=$n; sleep 0.2;"
                                 "done; echo $most", k.w->first_id);

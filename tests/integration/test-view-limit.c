@@ -44,7 +44,7 @@ static struct view_kit limited_kit(const char *coherence)
 static void expect_few_records(struct view_kit *k)
 {
         const char *blocks = nsm_world_must(
-                k->w, "p=$(pgrep -o -f \"^nsmountfs src mnt -o idmap=0:%u:1000,coherence=\") && "
+                k->w, "p=$(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:1000,coherence=\") && "
                 "for f in /proc/$p/fd/*; do case $(readlink $f) in *nsm-inodes*) "
                 "stat -L -c %%b $f;; esac; done", k->base);
 

@@ -41,7 +41,7 @@ static const char *must_at_last(struct nsm_world *w, const char *command)
 static long memory(struct view_kit *k, const char *what)
 {
         return atol(nsm_world_must(
-                k->w, "p=$(pgrep -o -f \"^nsmountfs src mnt -o idmap=0:%u:1000,coherence=\") && n=0; "
+                k->w, "p=$(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:1000,coherence=\") && n=0; "
                 "for f in /proc/$p/fd/*; do case $(readlink $f) in *%s*) "
                 "n=$((n + $(stat -L -c %%b $f) * 512));; esac; done; echo $n", k->base, what));
 }

@@ -99,7 +99,7 @@ static void run_crowd(const char *prefix, const char *coherence, int files, int 
         nsm_world_must(k.w, "umount -l mnt");
         struct nsm_output *o = nsm_world_call(k.w, make_files, &crowd);
         cr_assert_eq(o->status, 0, "%s", o->err);
-        nsm_world_must(k.w, "%s nsmountfs src mnt -o idmap=0:0:2000,coherence=%s", prefix,
+        nsm_world_must(k.w, "%s nsmountfs src mnt -o idmap=0:0:2003,coherence=%s", prefix,
                        coherence);
         /* Nothing is left of it: as many once more. */
         for (int i = 0; i < (files < 10000 ? 2 : 1); i++) {
@@ -154,7 +154,7 @@ Test(view_open, files_that_got_a_name)
         cleanup_view_kit struct view_kit k = view_kit_new("");
 
         nsm_world_must(k.w, "umount -l mnt && ulimit -n 1024 && "
-                       "nsmountfs src mnt -o idmap=0:0:2000,coherence=exclusive");
+                       "nsmountfs src mnt -o idmap=0:0:2003,coherence=exclusive");
         view_do(&k, UINT32_MAX, name_nameless);
 }
 
@@ -224,7 +224,7 @@ Test(view_open, ten_thousand_files_without_names, .timeout = 120)
         cleanup_view_kit struct view_kit k = view_kit_new("");
 
         nsm_world_must(k.w, "umount -l mnt && ulimit -n 20000 && "
-                       "nsmountfs src mnt -o idmap=0:0:2000,coherence=exclusive");
+                       "nsmountfs src mnt -o idmap=0:0:2003,coherence=exclusive");
         view_do(&k, UINT32_MAX, crowd_of_removed);
         view_do(&k, UINT32_MAX, crowd_of_tmpfiles);
         nsm_world_must(k.w, "test -z \"$(ls -A src)\"");
@@ -234,7 +234,7 @@ Test(view_open, ten_thousand_files_without_names, .timeout = 120)
 static bool worker_has(struct view_kit *k, int open, int paths)
 {
         const char *counts = nsm_world_must(
-                k->w, "p=$(pgrep -f '^nsmountfs src mnt -o idmap=0:0:2000' | tail -n 1); o=0; n=0;"
+                k->w, "p=$(pgrep -f '^nsmountfs src mnt -o idmap=0:0:2003' | tail -n 1); o=0; n=0;"
                 "for f in /proc/$p/fd/*; do case $(readlink $f) in */removed*deleted*) "
                 "if grep -q '^flags:.*01[0-7]\\{7\\}$' /proc/$p/fdinfo/${f##*/}; then n=$((n+1));"
                 "else o=$((o+1)); fi;; esac; done; echo $o $n");
@@ -289,6 +289,6 @@ Test(view_open, a_removed_file_outlives_its_last_close)
         cleanup_view_kit struct view_kit k = view_kit_new("");
 
         nsm_world_must(k.w, "umount -l mnt && "
-                       "nsmountfs src mnt -o idmap=0:0:2000,coherence=exclusive");
+                       "nsmountfs src mnt -o idmap=0:0:2003,coherence=exclusive");
         view_do(&k, UINT32_MAX, close_before_path);
 }

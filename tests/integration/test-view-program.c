@@ -165,7 +165,7 @@ Test(view_program, a_killed_worker_hangs_nobody)
         struct nsm_process *p = nsm_world_spawn(k.w, "mkfifo go; exec 9<mnt/f; echo >opened; "
                                                 "read x <go; cat mnt/f");
         nsm_world_must(k.w, "until test -s opened; do sleep 0.01; done; "
-                       "kill -9 $(pgrep -o -f \"^nsmountfs src mnt -o idmap=0:%u:\"); echo x >go",
+                       "kill -9 $(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:\"); echo x >go",
                        k.base);
         cr_assert_neq(nsm_process_wait(p, NSM_HARNESS_LIMIT_MS)->status, 0);
         cr_assert_neq(nsm_world_run(k.w, "ls mnt")->status, 0);
@@ -176,7 +176,7 @@ Test(view_program, it_is_confined)
         NSM_REQUIRE();
         cleanup_view_kit struct view_kit k = view_kit_new("");
         const char *out = nsm_world_must(
-                k.w, "p=$(pgrep -o -f \"^nsmountfs src mnt -o idmap=0:%u:\"); cat /proc/$p/status; "
+                k.w, "p=$(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:\"); cat /proc/$p/status; "
                 "echo root $(stat -L -c %%i /proc/$p/root/.) $(stat -c %%i src); "
                 "cut -d ' ' -f 4-6 /proc/$p/mountinfo; for n in mnt net ipc uts cgroup pid; do "
                 "test $(readlink /proc/$p/ns/$n) != $(readlink /proc/self/ns/$n) && echo own $n; "
@@ -204,7 +204,7 @@ Test(view_program, a_read_only_worker_has_less)
         NSM_REQUIRE();
         cleanup_view_kit struct view_kit k = view_kit_new(",ro");
         const char *out = nsm_world_must(
-                k.w, "cat /proc/$(pgrep -o -f \"^nsmountfs src mnt -o idmap=0:%u:\")/status", k.base);
+                k.w, "cat /proc/$(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:\")/status", k.base);
 
         cr_assert(strstr(out, "CapPrm:\t00000000002000c2"), "%s", out);
 }
