@@ -59,7 +59,9 @@ void nsm_pin_at_close(struct nsm_view *view, uint64_t handle)
                 return;
         int known = nsm_handles_get(&view->handles, handle)->fd;
         pthread_mutex_unlock(&view->lock);
-        fd = open(nsm_fd_path(known).text, O_PATH | O_CLOEXEC);
+        /* The path is of the thread's own working directory, which it may not have yet. */
+        if (nsm_thread_get(view))
+                fd = open(nsm_fd_path(known).text, O_PATH | O_CLOEXEC);
         pthread_mutex_lock(&view->lock);
         struct nsm_inode *inode = only_held_by(view, handle);
         if (inode && fd >= 0)
