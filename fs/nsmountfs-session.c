@@ -337,12 +337,15 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         mallopt(M_ARENA_MAX, 2);
         mallopt(M_MMAP_THRESHOLD, 128 << 10);
         int r = nsm_witness_new(start->witness_fd, &s.fs.witness);
-        if (r == 0 && s.fs.policy.forward_locks)
+        if (r < 0)
+                return nsm_error_set(err, r, "the view's witness did not start: it needs /proc, "
+                                     "and CAP_SYS_PTRACE and CAP_SYS_CHROOT");
+        if (s.fs.policy.forward_locks)
                 r = nsm_locks_new(view, &s.fs.locks);
         if (r == 0)
                 r = block_signals(&signals);
         if (r < 0)
-                return nsm_error_set(err, r, "signals, locks or the witness cannot be set up");
+                return nsm_error_set(err, r, "signals cannot be set up");
         r = nsm_transport_open(&s.transport, &s.fs, fuse_fd, err);
         if (r < 0)
                 return r;

@@ -94,13 +94,19 @@ int nsm_set_ids_take_away(fuse_req_t req, struct nsm_thread *thread, int fd)
         return r < 0 ? r : chown_nothing(path.text);
 }
 
+/* CAP_FSETID as @kill wants it; and what the bits are, where they count. */
+static int look(struct nsm_thread *thread, int fd, bool kill, struct stat *ret)
+{
+        int r = nsm_thread_keep_set_ids(thread, !kill);
+
+        return r == 0 && kill && fstat(fd, ret) < 0 ? -errno : r;
+}
+
 int nsm_set_ids_prepare_write(struct nsm_thread *thread, int fd, bool kill)
 {
         struct stat st;
-        int r = nsm_thread_keep_set_ids(thread, !kill);
+        int r = look(thread, fd, kill, &st);
 
-        if (r == 0 && kill && fstat(fd, &st) < 0)
-                r = -errno;
         if (r < 0)
                 return r;
         return kill ? become(thread, &st, true) : nsm_thread_become(thread, NOBODY, NOBODY);
@@ -110,12 +116,14 @@ int nsm_set_ids_prepare_change(fuse_req_t req, struct nsm_thread *thread, int fd
                                gid_t new_gid)
 {
         struct stat st;
-        int r = nsm_set_ids_prepare_write(thread, fd, kill);
+        int r = look(thread, fd, kill, &st);
 
-        if (r == 0 && fstat(fd, &st) < 0)
-                r = -errno;
-        if (r < 0 || !kill || !asks_for_group(st.st_mode))
+        if (r < 0)
                 return r;
+        if (!kill)
+                return nsm_thread_become(thread, NOBODY, NOBODY);
+        if (!asks_for_group(st.st_mode))
+                return become(thread, &st, true);
         r = become(thread, &st, ask(req, st.st_uid, st.st_gid) & KEEPS_SET_GID);
         if (r < 0 || new_gid == (gid_t)-1)
                 return r;

@@ -137,9 +137,10 @@ static ssize_t list_names(fuse_req_t req, struct nsm_thread *thread, fuse_ino_t 
         int r = hold(nsm_view_of(req), node, &fd);
         if (r < 0)
                 return r == -EXDEV ? 0 : r;
-        bool more = list_as(thread, KIND_ADMIN, fd, NULL, 0) >
-                    list_as(thread, KIND_PLAIN, fd, NULL, 0);
-        return list_as(thread, more && is_admin(req) ? KIND_ADMIN : KIND_PLAIN, fd, buffer, room);
+        ssize_t n = list_as(thread, KIND_PLAIN, fd, buffer, room);
+        if (n >= 0 && list_as(thread, KIND_ADMIN, fd, NULL, 0) > n && is_admin(req))
+                n = list_as(thread, KIND_ADMIN, fd, buffer, room);
+        return n;
 }
 
 void nsm_op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)

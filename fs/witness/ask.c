@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -29,7 +28,7 @@ static int take_answer(int fd, uint32_t number, int patience_ms, int *ret)
         struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
         struct nsm_witness_answer answer;
 
-        do {
+        for (;;) {
                 int n = poll(&poll_fd, 1, patience_ms);
                 if (n == 0)
                         return -ETIMEDOUT;
@@ -41,7 +40,7 @@ static int take_answer(int fd, uint32_t number, int patience_ms, int *ret)
                         *ret = answer.result;
                         return 0;
                 }
-        } while (true);
+        }
 }
 
 int nsm_witness_new(int fd, struct nsm_witness **ret)

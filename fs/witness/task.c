@@ -119,7 +119,8 @@ unsigned nsm_task_judge(const struct nsm_task *task, uint32_t uid, uint32_t gid)
                 ret |= NSM_CALLER_KEEPS_SET_IDS;
         if (task->initial && is_capable(task, CAP_SYS_ADMIN))
                 ret |= NSM_CALLER_IS_ADMIN;
-        if (!task->initial && !task->maps_uid && !task->maps_gid)
+        if (uid != NSM_ID_INVALID && gid != NSM_ID_INVALID && !task->initial &&
+            !task->maps_uid && !task->maps_gid)
                 ret |= NSM_CALLER_IS_FOREIGN;
         if (task->chowns)
                 ret |= NSM_CALLER_CHOWNS;

@@ -132,6 +132,8 @@ Test(witness_task, who_has_none_of_the_ids_is_foreign)
         struct nsm_task t = task(false, 0);
 
         cr_expect(nsm_task_judge(&t, 0, 5) & NSM_CALLER_IS_FOREIGN);
+        cr_expect(!(nsm_task_judge(&t, NSM_ID_INVALID, NSM_ID_INVALID) & NSM_CALLER_IS_FOREIGN),
+                  "what is nobody's is nobody's in any mount");
         t.maps_gid = true;
         cr_expect(!(nsm_task_judge(&t, 0, 5) & NSM_CALLER_IS_FOREIGN));
         t = task(true, 0);
