@@ -16,9 +16,10 @@ struct nsm_lock_owner {
         int fd;               /* owned */
         pthread_mutex_t busy; /* from a change on the storage until it is written down */
         /* below under the lock of struct nsm_locks */
-        unsigned refs; /* operations, and one while it is listed */
+        unsigned refs; /* operations */
         struct nsm_ranges ranges;
-        uint64_t handle; /* through which it asked last */
+        uint64_t handle; /* through which it asked first */
+        bool process;    /* it asked through another one, too: it is no open file */
         pid_t pid;       /* the kernel's, of the process that locked last */
 };
 
@@ -107,7 +108,7 @@ int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner, uint64
         struct nsm_lock_owner *known = nsm_locks_find(locks, node, owner);
         if (known) {
                 pthread_mutex_lock(&locks->lock);
-                known->handle = handle;
+                known->process |= known->handle != handle;
                 pthread_mutex_unlock(&locks->lock);
                 *ret = known;
                 return 0;
@@ -123,7 +124,7 @@ int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner, uint64
         if (!*at && locks->count >= locks->view->limits.lock_owners) {
                 r = -ENOLCK;
         } else if (!*at) {
-                *made = (struct nsm_lock_owner){ .node = node, .owner = owner, .refs = 1,
+                *made = (struct nsm_lock_owner){ .node = node, .owner = owner, .handle = handle,
                                                  .fd = nsm_take_fd(&fd),
                                                  .busy = PTHREAD_MUTEX_INITIALIZER };
                 *at = nsm_take_ptr(made);
@@ -131,19 +132,24 @@ int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner, uint64
         }
         if (r == 0) {
                 (*at)->refs++;
-                (*at)->handle = handle;
+                (*at)->process |= (*at)->handle != handle;
                 *ret = *at;
         }
         pthread_mutex_unlock(&locks->lock);
         return r;
 }
 
+/* Whoever neither holds nor wants anything is forgotten, whatever of it was closed when. */
 void nsm_locks_put(struct nsm_locks *locks, struct nsm_lock_owner *owner)
 {
         pthread_mutex_lock(&locks->lock);
-        bool last = --owner->refs == 0;
+        bool done = --owner->refs == 0 && !owner->ranges.n;
+        if (done) {
+                *place_of(locks, owner->node, owner->owner) = owner->next;
+                locks->count--;
+        }
         pthread_mutex_unlock(&locks->lock);
-        if (last)
+        if (done)
                 free_owner(owner);
 }
 
@@ -172,6 +178,17 @@ static void write_down(struct nsm_locks *locks, struct nsm_lock_owner *owner,
         pthread_mutex_unlock(&locks->lock);
 }
 
+/* Locks on the storage, and writes it down. Room was reserved, or promised. Under @busy. */
+static int change(struct nsm_locks *locks, struct nsm_lock_owner *owner, const struct flock *lock)
+{
+        struct nsm_range range = nsm_range_of(lock);
+
+        int r = change_storage(owner, F_OFD_SETLK, *lock);
+        if (r == 0)
+                write_down(locks, owner, &range, lock->l_pid);
+        return r == -EACCES ? -EAGAIN : r;
+}
+
 int nsm_lock_set(struct nsm_locks *locks, struct nsm_lock_owner *owner, const struct flock *lock)
 {
         struct nsm_range range = nsm_range_of(lock);
@@ -179,29 +196,27 @@ int nsm_lock_set(struct nsm_locks *locks, struct nsm_lock_owner *owner, const st
         pthread_mutex_lock(&owner->busy);
         int r = reserve(locks, owner, &range);
         if (r == 0)
-                r = change_storage(owner, F_OFD_SETLK, *lock);
-        if (r == 0)
-                write_down(locks, owner, &range, lock->l_pid);
+                r = change(locks, owner, lock);
         pthread_mutex_unlock(&owner->busy);
-        return r == -EACCES ? -EAGAIN : r;
+        return r;
 }
 
+/*
+ * Another thread of the process may close a file, or unlock, between the end of
+ * the wait and the note of it: the lock is asked for once more then.
+ */
 int nsm_lock_wait(struct nsm_locks *locks, struct nsm_lock_owner *owner, const struct flock *lock)
 {
-        struct nsm_range range = nsm_range_of(lock);
-        struct flock undo = *lock;
+        int r;
 
-        int r = change_storage(owner, F_OFD_SETLKW, *lock);
-        if (r < 0)
-                return r;
-        pthread_mutex_lock(&owner->busy);
-        r = reserve(locks, owner, &range);
-        undo.l_type = F_UNLCK;
-        if (r < 0)
-                change_storage(owner, F_OFD_SETLK, undo);
-        else
-                write_down(locks, owner, &range, lock->l_pid);
-        pthread_mutex_unlock(&owner->busy);
+        do {
+                r = change_storage(owner, F_OFD_SETLKW, *lock);
+                if (r < 0)
+                        return r;
+                pthread_mutex_lock(&owner->busy);
+                r = change(locks, owner, lock);
+                pthread_mutex_unlock(&owner->busy);
+        } while (r == -EAGAIN);
         return r;
 }
 
@@ -259,6 +274,8 @@ int nsm_lock_begin_wait(struct nsm_locks *locks, struct nsm_lock_wait *wait,
         *wait = (struct nsm_lock_wait){ .owner = owner, .range = nsm_range_of(lock) };
         pthread_mutex_lock(&locks->lock);
         int r = find_circle(locks, wait);
+        if (r == 0) /* so that nothing fails once the storage has the lock */
+                r = nsm_ranges_promise(&owner->ranges, NSM_LOCK_RANGES_MAX);
         if (r == 0) {
                 wait->next = locks->waits;
                 locks->waits = wait;
@@ -275,6 +292,7 @@ void nsm_lock_end_wait(struct nsm_locks *locks, struct nsm_lock_wait *wait)
                 at = &(*at)->next;
         if (*at)
                 *at = wait->next;
+        nsm_ranges_redeem(&wait->owner->ranges);
         pthread_mutex_unlock(&locks->lock);
 }
 
@@ -304,57 +322,50 @@ int nsm_lock_test(struct nsm_locks *locks, struct nsm_lock_owner *owner, struct 
         return 0;
 }
 
-static struct nsm_lock_owner *take_out(struct nsm_locks *locks, struct nsm_lock_owner **at)
-{
-        struct nsm_lock_owner *gone = *at;
-
-        if (gone) {
-                *at = gone->next;
-                locks->count--;
-        }
-        return gone;
-}
-
-/* Whoever waits on it keeps it open: what is held now must go at once. */
-static void end_owner(struct nsm_locks *locks, struct nsm_lock_owner *gone)
+/* All that it holds, also while threads of it wait for more. Gives the owner back. */
+static void unlock_all(struct nsm_locks *locks, struct nsm_lock_owner *owner)
 {
         struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
 
-        if (!gone)
-                return;
-        fcntl(gone->fd, F_OFD_SETLK, &all);
-        nsm_locks_put(locks, gone);
+        pthread_mutex_lock(&owner->busy);
+        fcntl(owner->fd, F_OFD_SETLK, &all);
+        pthread_mutex_lock(&locks->lock);
+        nsm_ranges_empty(&owner->ranges);
+        pthread_mutex_unlock(&locks->lock);
+        pthread_mutex_unlock(&owner->busy);
+        nsm_locks_put(locks, owner);
 }
 
 void nsm_locks_drop(struct nsm_locks *locks, uint64_t node, uint64_t owner)
 {
-        pthread_mutex_lock(&locks->lock);
-        struct nsm_lock_owner *gone = take_out(locks, place_of(locks, node, owner));
-        pthread_mutex_unlock(&locks->lock);
-        end_owner(locks, gone);
+        struct nsm_lock_owner *found = nsm_locks_find(locks, node, owner);
+
+        if (found)
+                unlock_all(locks, found);
 }
 
-/* Takes one owner of the inode out that locked through @handle. NULL: there is none. */
-static struct nsm_lock_owner *take_any(struct nsm_locks *locks, uint64_t node, uint64_t handle)
+/* An owner of the inode that locked through @handle and no other, with a reference, or NULL. */
+static struct nsm_lock_owner *find_any(struct nsm_locks *locks, uint64_t node, uint64_t handle)
 {
-        for (unsigned b = 0; locks->count && b < BUCKETS; b++) {
-                struct nsm_lock_owner **at = &locks->buckets[b];
-                while (*at && ((*at)->node != node || (*at)->handle != handle))
-                        at = &(*at)->next;
-                if (*at)
-                        return take_out(locks, at);
+        struct nsm_lock_owner *found = NULL;
+
+        pthread_mutex_lock(&locks->lock);
+        for (unsigned b = 0; locks->count && !found && b < BUCKETS; b++) {
+                found = locks->buckets[b];
+                while (found && (found->node != node || found->handle != handle ||
+                                 found->process || !found->ranges.n))
+                        found = found->next;
         }
-        return NULL;
+        if (found)
+                found->refs++;
+        pthread_mutex_unlock(&locks->lock);
+        return found;
 }
 
 void nsm_locks_drop_handle(struct nsm_locks *locks, uint64_t node, uint64_t handle)
 {
-        struct nsm_lock_owner *gone;
+        struct nsm_lock_owner *found;
 
-        do {
-                pthread_mutex_lock(&locks->lock);
-                gone = take_any(locks, node, handle);
-                pthread_mutex_unlock(&locks->lock);
-                end_owner(locks, gone);
-        } while (gone);
+        while ((found = find_any(locks, node, handle)))
+                unlock_all(locks, found);
 }

@@ -2,8 +2,9 @@
 /*
  * POSIX locks of a shared view, held on the storage for the kernel's owners:
  * one open file description per (inode, owner), on which the locks are
- * F_OFD_* locks (fcntl_locking(2)). Closing it gives them all back. Any
- * thread. How many is limited (nsm_limits.lock_owners, NSM_LOCK_RANGES_MAX).
+ * F_OFD_* locks (fcntl_locking(2)). It is open while the owner holds or asks
+ * for something, and never exchanged meanwhile. Any thread. How many is limited
+ * (nsm_limits.lock_owners, NSM_LOCK_RANGES_MAX).
  *
  * The storage knows neither which process of the tenant's holds what, nor that
  * one waits for another. So what each owner holds is written down here, too:
@@ -50,7 +51,8 @@ struct nsm_lock_wait {
 
 /*
  * Notes that an owner will wait. -EDEADLK: it would wait for itself, through
- * whatever others of this view; it is not noted then.
+ * whatever others of this view. -ENOLCK or -ENOMEM: it would hold too much. It
+ * is not noted then.
  */
 int nsm_lock_begin_wait(struct nsm_locks *locks, struct nsm_lock_wait *wait,
                         struct nsm_lock_owner *owner, const struct flock *lock);
@@ -73,8 +75,8 @@ void nsm_locks_drop(struct nsm_locks *locks, uint64_t node, uint64_t owner);
 
 /*
  * The open file is gone, and with it an owner that is this open file itself
- * (the tenant's own F_OFD_* locks). Of processes that locked through it, none
- * has it open any more either: they have been dropped before.
+ * (the tenant's own F_OFD_* locks). A process that locked through it was dropped
+ * when it closed it; what it has locked since, it has locked through others.
  */
 void nsm_locks_drop_handle(struct nsm_locks *locks, uint64_t node, uint64_t handle);
 

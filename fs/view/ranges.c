@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A range inside another one makes three of it. */
+#define GROWTH_MAX 2
+
 struct nsm_range nsm_range_of(const struct flock *lock)
 {
         struct nsm_range range = { .first = (uint64_t)lock->l_start, .last = INT64_MAX,
@@ -26,13 +29,13 @@ static size_t growth_by(const struct nsm_ranges *ranges, const struct nsm_range 
         return growth;
 }
 
-int nsm_ranges_reserve(struct nsm_ranges *ranges, const struct nsm_range *range, size_t limit)
+static int grow(struct nsm_ranges *ranges, size_t growth, size_t limit)
 {
-        size_t growth = growth_by(ranges, range);
+        size_t n = ranges->n + ranges->promised + growth;
 
-        if (growth && ranges->n + growth > limit)
+        if (growth && n > limit)
                 return -ENOLCK;
-        if (ranges->n + growth <= ranges->room)
+        if (n <= ranges->room)
                 return 0;
         size_t room = ranges->room ? ranges->room * 2 : 4;
         struct nsm_range *grown = reallocarray(ranges->all, room, sizeof *grown);
@@ -41,6 +44,25 @@ int nsm_ranges_reserve(struct nsm_ranges *ranges, const struct nsm_range *range,
         ranges->all = grown;
         ranges->room = room;
         return 0;
+}
+
+int nsm_ranges_reserve(struct nsm_ranges *ranges, const struct nsm_range *range, size_t limit)
+{
+        return grow(ranges, growth_by(ranges, range), limit);
+}
+
+int nsm_ranges_promise(struct nsm_ranges *ranges, size_t limit)
+{
+        int r = grow(ranges, GROWTH_MAX, limit);
+
+        if (r == 0)
+                ranges->promised += GROWTH_MAX;
+        return r;
+}
+
+void nsm_ranges_redeem(struct nsm_ranges *ranges)
+{
+        ranges->promised -= GROWTH_MAX;
 }
 
 static void insert(struct nsm_ranges *ranges, size_t at, struct nsm_range range)
@@ -109,6 +131,11 @@ bool nsm_ranges_conflict(const struct nsm_ranges *ranges, const struct nsm_range
                     (ranges->all[i].type == F_WRLCK || range->type == F_WRLCK))
                         return true;
         return false;
+}
+
+void nsm_ranges_empty(struct nsm_ranges *ranges)
+{
+        ranges->n = 0;
 }
 
 void nsm_ranges_clear(struct nsm_ranges *ranges)

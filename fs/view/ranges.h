@@ -19,6 +19,7 @@ struct nsm_range {
 struct nsm_ranges {
         struct nsm_range *all; /* owned; by position, none touching its like */
         size_t n, room;
+        size_t promised; /* of the room, to those who will set later */
 };
 
 /* The bytes of a struct flock whose l_whence is SEEK_SET and whose l_len is not negative. */
@@ -27,11 +28,18 @@ struct nsm_range nsm_range_of(const struct flock *lock);
 /* Makes room for nsm_ranges_set() of the same. 0, -ENOLCK (more than @limit), -ENOMEM. */
 int nsm_ranges_reserve(struct nsm_ranges *ranges, const struct nsm_range *range, size_t limit);
 
-/* What is held of these bytes is now this. Room was reserved. */
+/* The same for one range that is not known yet, until nsm_ranges_redeem(). */
+int nsm_ranges_promise(struct nsm_ranges *ranges, size_t limit);
+void nsm_ranges_redeem(struct nsm_ranges *ranges);
+
+/* What is held of these bytes is now this. Room was reserved, or promised. */
 void nsm_ranges_set(struct nsm_ranges *ranges, const struct nsm_range *range);
 
 /* Whether another owner's wish for @range has to wait for what is held here. */
 bool nsm_ranges_conflict(const struct nsm_ranges *ranges, const struct nsm_range *range);
+
+/* Nothing is held any more; promises stay. */
+void nsm_ranges_empty(struct nsm_ranges *ranges);
 
 void nsm_ranges_clear(struct nsm_ranges *ranges);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Locks as programs use them: waits and interruptions, many waiters, programs on the storage. */
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
@@ -31,6 +32,14 @@ static int lock_in_child(const char *path, int (*fn)(int fd))
 static int is_locked(int fd)
 {
         return lock_file(fd, F_SETLK, F_WRLCK) < 0 && (errno == EAGAIN || errno == EACCES);
+}
+
+/* Beyond what lock_file() locks. */
+static int is_locked_far(int fd)
+{
+        struct flock lock = { .l_type = F_WRLCK, .l_start = 100, .l_len = 1 };
+
+        return fcntl(fd, F_SETLK, &lock) < 0 && errno == EAGAIN;
 }
 
 static int is_flocked(int fd)
@@ -127,6 +136,109 @@ static int wait_in_numbers(struct view_kit *k)
                 CHECK(waitpid(pids[i], &status, 0) == pids[i] && WEXITSTATUS(status) == 42);
         }
         return 0;
+}
+
+struct locker {
+        int fd, result;
+        pid_t tid;
+        pthread_barrier_t started;
+};
+
+static void *wait_in_thread(void *arg)
+{
+        struct locker *l = arg;
+
+        l->tid = gettid();
+        pthread_barrier_wait(&l->started);
+        l->result = lock_file(l->fd, F_SETLKW, F_WRLCK) < 0 ? -errno : 0;
+        return NULL;
+}
+
+/* A process that holds a lock until it is killed. */
+static pid_t fork_holder(void)
+{
+        int ready[2];
+        char byte;
+
+        if (pipe2(ready, O_CLOEXEC) < 0)
+                return -1;
+        pid_t pid = fork();
+        if (pid == 0) {
+                int fd = open("f", O_RDWR);
+                if (fd < 0 || lock_file(fd, F_SETLK, F_WRLCK) < 0 || write(ready[1], "l", 1) != 1)
+                        _exit(1);
+                pause();
+                _exit(0);
+        }
+        close(ready[1]);
+        bool holds = read(ready[0], &byte, 1) == 1;
+        close(ready[0]);
+        return holds ? pid : -1;
+}
+
+/* A close takes what the process holds, and not what a thread of it still waits for. */
+static int close_beside_a_waiter(struct view_kit *k)
+{
+        struct locker l = { .fd = open("f", O_RDWR | O_CLOEXEC), .result = 1 };
+        int other = open("f", O_RDWR | O_CLOEXEC);
+        struct flock held = { .l_type = F_WRLCK, .l_start = 100, .l_len = 1 };
+        struct flock seen = { .l_type = F_RDLCK, .l_len = 1 };
+        pthread_t thread;
+        int status;
+
+        pid_t pid = fork_holder();
+        CHECK(l.fd >= 0 && other >= 0 && pid > 0 && fcntl(l.fd, F_SETLK, &held) == 0);
+        CHECK(pthread_barrier_init(&l.started, NULL, 2) == 0);
+        CHECK(pthread_create(&thread, NULL, wait_in_thread, &l) == 0);
+        pthread_barrier_wait(&l.started);
+        CHECK(nsm_process_wait_asleep(l.tid, SYS_fcntl, NSM_HARNESS_LIMIT_MS));
+        CHECK(fcntl(other, F_GETLK, &seen) == 0 && seen.l_pid == pid);
+        CHECK(lock_in_child("f", is_locked_far) == 1);
+        CHECK(close(other) == 0 && lock_in_child("f", is_locked_far) == 0);
+        CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
+        CHECK(pthread_join(thread, NULL) == 0 && l.result == 0);
+        CHECK(lock_in_child("f", is_locked) == 1);
+        CHECK(close(l.fd) == 0 && lock_in_child("f", is_locked) == 0);
+        return 0;
+}
+
+/* Who closes the very file through which it waits is told so, and holds nothing. */
+static int close_what_is_waited_on(struct view_kit *k)
+{
+        struct locker l = { .fd = open("f", O_RDWR | O_CLOEXEC), .result = 1 };
+        pthread_t thread;
+        int status;
+
+        pid_t pid = fork_holder();
+        CHECK(l.fd >= 0 && pid > 0 && pthread_barrier_init(&l.started, NULL, 2) == 0);
+        CHECK(pthread_create(&thread, NULL, wait_in_thread, &l) == 0);
+        pthread_barrier_wait(&l.started);
+        CHECK(nsm_process_wait_asleep(l.tid, SYS_fcntl, NSM_HARNESS_LIMIT_MS));
+        CHECK(close(l.fd) == 0);
+        CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
+        CHECK(pthread_join(thread, NULL) == 0 && l.result == -EBADF);
+        CHECK(lock_in_child("f", is_locked) == 0);
+        return 0;
+}
+
+/* The same on the storage, which shows what is expected, and in a view of it. */
+static void on_both(struct view_kit *k, int (*fn)(struct view_kit *k))
+{
+        struct view_kit storage = *k;
+
+        storage.mnt = k->src;
+        view_do(&storage, UINT32_MAX, fn);
+        view_do(k, UINT32_MAX, fn);
+}
+
+Test(view_lockers, files_that_a_process_closes)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = view_kit_new("");
+
+        nsm_world_must(k.w, "touch src/f; chmod 666 src/f");
+        on_both(&k, close_beside_a_waiter);
+        on_both(&k, close_what_is_waited_on);
 }
 
 Test(view_lockers, locks_of_a_shared_view)

@@ -112,3 +112,26 @@ Test(ranges, are_bounded_and_can_always_be_given_back)
         cr_assert_eq(nsm_ranges_reserve(&r, &one, 10), 0);
         nsm_ranges_clear(&r);
 }
+
+Test(view_ranges, keep_what_they_promise)
+{
+        struct nsm_ranges r = { 0 };
+        struct nsm_range all = make(0, 1000, F_RDLCK), inside = make(100, 100, F_WRLCK);
+        struct nsm_range gone = make(0, 0, F_UNLCK);
+
+        cr_assert_eq(nsm_ranges_promise(&r, 4), 0);
+        cr_assert_eq(nsm_ranges_promise(&r, 4), 0);
+        cr_assert_eq(nsm_ranges_promise(&r, 4), -ENOLCK);
+        cr_assert_eq(nsm_ranges_reserve(&r, &all, 4), -ENOLCK, "it is another's room");
+        cr_assert_eq(nsm_ranges_reserve(&r, &gone, 4), 0, "giving back takes none");
+        nsm_ranges_set(&r, &all);
+        nsm_ranges_redeem(&r);
+        nsm_ranges_set(&r, &inside);
+        nsm_ranges_redeem(&r);
+        cr_assert_eq(r.n, 3);
+        nsm_ranges_empty(&r);
+        cr_assert_eq(r.n, 0);
+        cr_assert_eq(nsm_ranges_promise(&r, 2), 0);
+        cr_assert_eq(nsm_ranges_promise(&r, 2), -ENOLCK);
+        nsm_ranges_clear(&r);
+}
