@@ -144,6 +144,18 @@ static void lock_and_reply(struct waiter *w, bool sleep)
         nsm_reply(w->req, r);
 }
 
+static int get_owner(struct nsm_fs *fs, fuse_ino_t node, const struct fuse_file_info *fi,
+                     struct nsm_lock_owner **ret)
+{
+        int fd = nsm_handle_fd(fs->view, fi);
+
+        if (fd < 0)
+                return fd;
+        if (!nsm_thread_get(fs->view))
+                return -errno;
+        return nsm_locks_get(fs->locks, node, fi->lock_owner, fi->fh, fd, ret);
+}
+
 void nsm_op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct flock *lock,
                   int sleep)
 {
@@ -157,9 +169,7 @@ void nsm_op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, st
                         return;
                 }
         } else {
-                r = nsm_thread_get(w.fs->view)
-                            ? nsm_locks_get(w.fs->locks, node, fi->lock_owner, fi->fh, &w.owner)
-                            : -errno;
+                r = get_owner(w.fs, node, fi, &w.owner);
         }
         if (r < 0)
                 nsm_reply(req, r);
@@ -171,8 +181,7 @@ void nsm_op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, st
 {
         struct nsm_fs *fs = nsm_fs_of(req);
         struct nsm_lock_owner *owner = NULL;
-        int r = nsm_thread_get(fs->view)
-                        ? nsm_locks_get(fs->locks, node, fi->lock_owner, fi->fh, &owner) : -errno;
+        int r = get_owner(fs, node, fi, &owner);
 
         if (r == 0) {
                 r = nsm_lock_test(fs->locks, owner, lock);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "fs/base/cleanup.h"
-#include "fs/view/resolve.h"
+#include "fs/view/thread.h"
 
 #define BUCKETS 64u
 
@@ -87,21 +87,28 @@ struct nsm_lock_owner *nsm_locks_find(struct nsm_locks *locks, uint64_t node, ui
         return found;
 }
 
-/* For both kinds of lock where the view may write. */
-static int open_for_locks(struct nsm_locks *locks, uint64_t node, int *ret)
+/*
+ * What the open file is, whatever its names lead to now. For both kinds of lock
+ * where the view may write.
+ */
+static int open_for_locks(struct nsm_locks *locks, int known, int *ret)
 {
-        int flags = O_NONBLOCK | O_NOCTTY; /* by a name it is never followed; pinned it must be */
-        int r = -EROFS;
+        struct nsm_fd_path path = nsm_fd_path(known);
+        int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC, fd = -1;
 
+        errno = EROFS;
         if (!locks->view->config.read_only)
-                r = nsm_node_open(locks->view, node, flags | O_RDWR, ret, NULL);
-        if (r == -EROFS || r == -ETXTBSY)
-                r = nsm_node_open(locks->view, node, flags | O_RDONLY, ret, NULL);
-        return r;
+                fd = open(path.text, flags | O_RDWR);
+        if (fd < 0 && (errno == EROFS || errno == ETXTBSY))
+                fd = open(path.text, flags | O_RDONLY);
+        if (fd < 0)
+                return -errno;
+        *ret = fd;
+        return 0;
 }
 
 int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner, uint64_t handle,
-                  struct nsm_lock_owner **ret)
+                  int handle_fd, struct nsm_lock_owner **ret)
 {
         cleanup_fd int fd = -1;
 
@@ -113,7 +120,7 @@ int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner, uint64
                 *ret = known;
                 return 0;
         }
-        int r = open_for_locks(locks, node, &fd);
+        int r = open_for_locks(locks, handle_fd, &fd);
         if (r < 0)
                 return r;
         cleanup_free struct nsm_lock_owner *made = calloc(1, sizeof *made);

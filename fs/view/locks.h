@@ -27,10 +27,12 @@ void nsm_locks_free(struct nsm_locks *locks);
 
 /*
  * An owner's description of an inode, opened on first use. @handle: the number
- * of the open file through which it asks now. 0, -ENOLCK or -errno.
+ * of the open file through which it asks now, and its descriptor, by which it is
+ * opened once more: the calling thread has its struct nsm_thread. 0, -ENOLCK or
+ * -errno.
  */
 int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner, uint64_t handle,
-                  struct nsm_lock_owner **ret);
+                  int handle_fd, struct nsm_lock_owner **ret);
 
 /* The same if there is one; NULL: the owner holds nothing. */
 struct nsm_lock_owner *nsm_locks_find(struct nsm_locks *locks, uint64_t node, uint64_t owner);

@@ -221,6 +221,34 @@ static int close_what_is_waited_on(struct view_kit *k)
         return 0;
 }
 
+static bool is_new(void *path)
+{
+        return has_text(path, "new");
+}
+
+/* Who has a file open locks that one, whatever somebody else has put in its place. */
+static int lock_what_was_replaced(struct view_kit *k)
+{
+        char seen[] = "f", new_one[PATH_MAX], below[PATH_MAX];
+        int fd = open("f", O_RDWR | O_CLOEXEC);
+
+        snprintf(new_one, sizeof new_one, "%s/new", k->src);
+        snprintf(below, sizeof below, "%s/f", k->src);
+        int old = open(below, O_RDWR | O_CLOEXEC);
+        CHECK(fd >= 0 && old >= 0 && write_text(new_one, "new") == 0);
+        CHECK(chmod(new_one, 0666) == 0 && rename(new_one, below) == 0);
+        CHECK(nsm_wait_until(NSM_HARNESS_LIMIT_MS, is_new, seen));
+        CHECK(lock_file(fd, F_SETLK, F_WRLCK) == 0 && flock(fd, LOCK_EX | LOCK_NB) == 0);
+        CHECK(lock_file(old, F_OFD_SETLK, F_WRLCK) < 0 && errno == EAGAIN && is_flocked(old));
+        CHECK(lock_in_child("f", is_locked) == 0 && lock_in_child("f", is_flocked) == 0);
+        CHECK(lock_file(fd, F_SETLK, F_UNLCK) == 0 && flock(fd, LOCK_UN) == 0);
+        CHECK(lock_file(old, F_OFD_SETLK, F_WRLCK) == 0 && flock(old, LOCK_EX | LOCK_NB) == 0);
+        CHECK(is_locked(fd) && is_flocked(fd));
+        CHECK(close(old) == 0 && lock_file(fd, F_SETLK, F_WRLCK) == 0);
+        CHECK(close(fd) == 0);
+        return 0;
+}
+
 /* The same on the storage, which shows what is expected, and in a view of it. */
 static void on_both(struct view_kit *k, int (*fn)(struct view_kit *k))
 {
@@ -239,6 +267,15 @@ Test(view_lockers, files_that_a_process_closes)
         nsm_world_must(k.w, "touch src/f; chmod 666 src/f");
         on_both(&k, close_beside_a_waiter);
         on_both(&k, close_what_is_waited_on);
+}
+
+Test(view_lockers, files_that_others_replace)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = view_kit_new("");
+
+        nsm_world_must(k.w, "touch src/f; chmod 666 src/f");
+        on_both(&k, lock_what_was_replaced);
 }
 
 Test(view_lockers, locks_of_a_shared_view)
