@@ -14,6 +14,7 @@ struct nsm_lock_owner {
         struct nsm_lock_owner *next;
         uint64_t node, owner;
         int fd;               /* owned */
+        bool lent;            /* the description is that of the open file @handle */
         pthread_mutex_t busy; /* from a change on the storage until it is written down */
         /* below under the lock of struct nsm_locks */
         unsigned refs; /* operations */
@@ -88,29 +89,68 @@ struct nsm_lock_owner *nsm_locks_find(struct nsm_locks *locks, uint64_t node, ui
 }
 
 /*
- * What the open file is, whatever its names lead to now. For both kinds of lock
- * where the view may write.
+ * What the open file is, whatever its names lead to now: for both kinds of lock
+ * where that can be, an append-only file's way if need be.
  */
-static int open_for_locks(struct nsm_locks *locks, int known, int *ret)
+static int open_again(const struct nsm_locks *locks, int known)
 {
         struct nsm_fd_path path = nsm_fd_path(known);
-        int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC, fd = -1;
+        const int ways[] = { O_RDWR, O_RDWR | O_APPEND, O_RDONLY };
+        int fd = -1;
 
-        errno = EROFS;
-        if (!locks->view->config.read_only)
-                fd = open(path.text, flags | O_RDWR);
-        if (fd < 0 && (errno == EROFS || errno == ETXTBSY))
-                fd = open(path.text, flags | O_RDONLY);
+        for (int i = locks->view->config.read_only ? 2 : 0; i < 3; i++) {
+                fd = open(path.text, ways[i] | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+                if (fd >= 0 || (errno != EPERM && errno != EROFS && errno != ETXTBSY))
+                        break;
+        }
+        return fd < 0 ? -errno : fd;
+}
+
+static bool is_writable(int fd)
+{
+        int flags = fcntl(fd, F_GETFL);
+
+        return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/*
+ * Nobody can open an immutable file for writing again. Who has had it open so
+ * since before locks through that description itself, which can be lent to one.
+ */
+static int open_for_locks(const struct nsm_locks *locks, int known, int *ret, bool *ret_lent)
+{
+        cleanup_fd int fd = open_again(locks, known);
+
         if (fd < 0)
-                return -errno;
-        *ret = fd;
+                return fd;
+        bool lend = !is_writable(fd) && is_writable(known);
+        if (lend) {
+                int lent = fcntl(known, F_DUPFD_CLOEXEC, 0);
+                if (lent < 0)
+                        return -errno;
+                nsm_close_fd(fd);
+                fd = lent;
+        }
+        *ret = nsm_take_fd(&fd);
+        *ret_lent = lend;
         return 0;
+}
+
+/* Whether somebody locks through the very description of an open file. Under the lock. */
+static bool is_lent(const struct nsm_locks *locks, uint64_t node, uint64_t handle)
+{
+        for (unsigned b = 0; b < BUCKETS; b++)
+                for (struct nsm_lock_owner *o = locks->buckets[b]; o; o = o->next)
+                        if (o->lent && o->node == node && o->handle == handle)
+                                return true;
+        return false;
 }
 
 int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner, uint64_t handle,
                   int handle_fd, struct nsm_lock_owner **ret)
 {
         cleanup_fd int fd = -1;
+        bool lent = false;
 
         struct nsm_lock_owner *known = nsm_locks_find(locks, node, owner);
         if (known) {
@@ -120,7 +160,7 @@ int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner, uint64
                 *ret = known;
                 return 0;
         }
-        int r = open_for_locks(locks, handle_fd, &fd);
+        int r = open_for_locks(locks, handle_fd, &fd, &lent);
         if (r < 0)
                 return r;
         cleanup_free struct nsm_lock_owner *made = calloc(1, sizeof *made);
@@ -128,11 +168,12 @@ int nsm_locks_get(struct nsm_locks *locks, uint64_t node, uint64_t owner, uint64
                 return -ENOMEM;
         pthread_mutex_lock(&locks->lock);
         struct nsm_lock_owner **at = place_of(locks, node, owner);
-        if (!*at && locks->count >= locks->view->limits.lock_owners) {
+        if (!*at && (locks->count >= locks->view->limits.lock_owners ||
+                     (lent && is_lent(locks, node, handle)))) {
                 r = -ENOLCK;
         } else if (!*at) {
                 *made = (struct nsm_lock_owner){ .node = node, .owner = owner, .handle = handle,
-                                                 .fd = nsm_take_fd(&fd),
+                                                 .fd = nsm_take_fd(&fd), .lent = lent,
                                                  .busy = PTHREAD_MUTEX_INITIALIZER };
                 *at = nsm_take_ptr(made);
                 locks->count++;
@@ -163,7 +204,10 @@ void nsm_locks_put(struct nsm_locks *locks, struct nsm_lock_owner *owner)
 static int change_storage(const struct nsm_lock_owner *owner, int cmd, struct flock lock)
 {
         lock.l_pid = 0; /* as F_OFD_* wants it */
-        return fcntl(owner->fd, cmd, &lock) < 0 ? -errno : 0;
+        if (fcntl(owner->fd, cmd, &lock) == 0)
+                return 0;
+        /* The caller's file is open for it, as the kernel has found: it is this one that is not. */
+        return errno == EBADF ? -ENOLCK : -errno;
 }
 
 static int reserve(struct nsm_locks *locks, struct nsm_lock_owner *owner,

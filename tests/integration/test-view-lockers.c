@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Locks as programs use them: waits and interruptions, many waiters, programs on the storage. */
 #include <limits.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
@@ -249,6 +251,100 @@ static int lock_what_was_replaced(struct view_kit *k)
         return 0;
 }
 
+/* Not by its name: each close of the file would end the process's locks. */
+static int set_flags(int fd, int flags)
+{
+        return ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
+static int is_locked_for_reading(int fd)
+{
+        return lock_file(fd, F_SETLK, F_RDLCK) < 0 && (errno == EAGAIN || errno == EACCES);
+}
+
+/* A file that may only grow, and whoever has opened it before it was one. */
+static int lock_what_can_only_grow(struct view_kit *k)
+{
+        int before = open("f", O_RDWR | O_CLOEXEC);
+
+        CHECK(before >= 0 && set_flags(before, FS_APPEND_FL) == 0);
+        CHECK_ERR(open("f", O_RDWR | O_CLOEXEC), EPERM);
+        int fd = open("f", O_RDWR | O_APPEND | O_CLOEXEC);
+        CHECK(fd >= 0 && lock_file(fd, F_SETLK, F_WRLCK) == 0);
+        CHECK(lock_in_child("f", is_locked_for_reading) == 99);
+        CHECK(lock_file(before, F_OFD_SETLK, F_RDLCK) < 0 && errno == EAGAIN);
+        CHECK(lock_file(fd, F_SETLK, F_UNLCK) == 0);
+        CHECK(lock_file(before, F_OFD_SETLK, F_WRLCK) == 0 && is_locked(fd));
+        CHECK(lock_file(before, F_OFD_SETLK, F_UNLCK) == 0 && !is_locked(fd));
+        CHECK(set_flags(before, 0) == 0 && lock_in_child("f", is_locked) == 1);
+        CHECK(close(fd) == 0 && close(before) == 0);
+        return 0;
+}
+
+/* A file that nobody can change can be locked for reading. */
+static int lock_what_never_changes(struct view_kit *k)
+{
+        int fd = open("f", O_RDONLY | O_CLOEXEC);
+
+        CHECK(fd >= 0 && set_flags(fd, FS_IMMUTABLE_FL) == 0);
+        CHECK_ERR(open("f", O_RDWR | O_CLOEXEC), EPERM);
+        CHECK(lock_file(fd, F_SETLK, F_RDLCK) == 0);
+        CHECK_ERR(lock_file(fd, F_SETLK, F_WRLCK), EBADF);
+        CHECK(set_flags(fd, 0) == 0 && lock_in_child("f", is_locked) == 1);
+        CHECK(lock_in_child("f", is_locked_for_reading) == 0);
+        CHECK(lock_file(fd, F_SETLK, F_UNLCK) == 0 && lock_in_child("f", is_locked) == 0);
+        CHECK(close(fd) == 0);
+        return 0;
+}
+
+/* A write lock through what was open for writing before; other descriptions know of it. */
+static int lock_what_was_writable(struct view_kit *k)
+{
+        int fd = open("f", O_RDWR | O_CLOEXEC), other = open("f", O_RDWR | O_CLOEXEC);
+
+        CHECK(fd >= 0 && other >= 0 && set_flags(fd, FS_IMMUTABLE_FL) == 0);
+        CHECK(lock_file(fd, F_SETLK, F_WRLCK) == 0);
+        CHECK(lock_file(other, F_OFD_SETLK, F_WRLCK) < 0 && errno == EAGAIN);
+        CHECK(lock_file(fd, F_SETLK, F_UNLCK) == 0);
+        CHECK(lock_file(other, F_OFD_SETLK, F_WRLCK) == 0 && is_locked(fd));
+        CHECK(lock_file(other, F_OFD_SETLK, F_UNLCK) == 0);
+        CHECK(lock_file(fd, F_SETLK, F_WRLCK) == 0 && set_flags(fd, 0) == 0);
+        CHECK(lock_in_child("f", is_locked) == 1 && close(other) == 0);
+        CHECK(lock_in_child("f", is_locked) == 0 && close(fd) == 0);
+        return 0;
+}
+
+static int lock_error(int fd)
+{
+        errno = 0;
+        lock_file(fd, F_SETLK, F_WRLCK);
+        return errno;
+}
+
+/* What a view has not: locks of two owners, or of two descriptors, of an immutable file. */
+static int lock_twice_what_was_writable(struct view_kit *k)
+{
+        int fd = open("f", O_RDWR | O_CLOEXEC), status;
+
+        CHECK(fd >= 0 && set_flags(fd, FS_IMMUTABLE_FL) == 0);
+        CHECK(lock_file(fd, F_SETLK, F_WRLCK) == 0);
+        pid_t pid = fork();
+        if (pid == 0)
+                _exit(lock_error(fd));
+        CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == ENOLCK);
+        CHECK(lock_file(fd, F_SETLK, F_UNLCK) == 0);
+        pid = fork();
+        if (pid == 0)
+                _exit(lock_error(fd));
+        CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 0);
+        int reads = open("f", O_RDONLY | O_CLOEXEC);
+        CHECK(reads >= 0 && lock_file(reads, F_SETLK, F_RDLCK) == 0);
+        CHECK(lock_error(fd) == ENOLCK && lock_in_child("f", is_locked) == 99);
+        CHECK(lock_file(reads, F_SETLK, F_UNLCK) == 0 && lock_error(fd) == 0);
+        CHECK(set_flags(fd, 0) == 0 && close(fd) == 0);
+        return 0;
+}
+
 /* The same on the storage, which shows what is expected, and in a view of it. */
 static void on_both(struct view_kit *k, int (*fn)(struct view_kit *k))
 {
@@ -276,6 +372,18 @@ Test(view_lockers, files_that_others_replace)
 
         nsm_world_must(k.w, "touch src/f; chmod 666 src/f");
         on_both(&k, lock_what_was_replaced);
+}
+
+Test(view_lockers, files_that_cannot_be_opened_for_writing)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = view_kit_new("");
+
+        nsm_world_must(k.w, "touch src/f; chmod 666 src/f");
+        on_both(&k, lock_what_can_only_grow);
+        on_both(&k, lock_what_never_changes);
+        on_both(&k, lock_what_was_writable);
+        view_do(&k, UINT32_MAX, lock_twice_what_was_writable);
 }
 
 Test(view_lockers, locks_of_a_shared_view)
