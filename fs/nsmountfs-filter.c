@@ -13,6 +13,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "fs/ops/wire.h"
+
 /* Nothing that is allowed as it is takes more by CAP_SYS_ADMIN than the README says. */
 static const char *const allowed[] = {
         /* the session: /dev/fuse, descriptors that were given at the start */
@@ -65,6 +67,9 @@ static const struct limited {
         { "ioctl", 1, IS, FS_IOC_GETVERSION },
         { "ioctl", 1, IS, FS_IOC_FSGETXATTR },
         { "ioctl", 1, IS, FS_IOC_FSSETXATTR },
+        /* On /dev/fuse: own open files, which the kernel then reads and writes by itself. */
+        { "ioctl", 1, IS, NSM_WIRE_BACKING_OPEN },
+        { "ioctl", 1, IS, NSM_WIRE_BACKING_CLOSE },
 #if NSM_SANITIZED
         { "ioctl", 1, IS, TCGETS }, /* whether a report goes to a terminal */
 #endif

@@ -349,6 +349,7 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         r = nsm_transport_open(&s.transport, &s.fs, fuse_fd, err);
         if (r < 0)
                 return r;
+        s.fs.fuse = s.transport.fuse;
         nsm_forgetting_init(&forgetting, view, fuse_session_fd(s.transport.fuse),
                             start->superblock_fd);
         if (view->config.coherence == NSM_COHERENCE_SHARED &&

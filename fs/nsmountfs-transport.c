@@ -100,7 +100,7 @@ static bool answer_unknown(struct nsm_transport *t, const struct fuse_buf *buf)
                 struct fuse_file_info fi = { .fh = request.handle };
                 int r = nsm_op_show_statx(t->fs->view, request.node,
                                           request.by_handle ? &fi : NULL, &stx);
-                size_t size = nsm_wire_put_statx(&request, r, &stx, t->fs->policy.attr_timeout,
+                size_t size = nsm_wire_put_statx(&request, r, &stx, nsm_attr_timeout(t->fs, request.node),
                                                  reply);
                 /* It fails when the caller was killed, or the view is gone: nobody waits. */
                 (void)!write(fuse_session_fd(t->fuse), reply, size);

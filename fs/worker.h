@@ -96,6 +96,7 @@ struct nsm_worker_stats {
         _Atomic uint64_t inodes;      /* records in use */
         _Atomic uint64_t table_bytes; /* memory of records, names and hash */
         _Atomic uint64_t changes;     /* by others, of which the kernel has been told */
+        _Atomic uint64_t passthrough; /* 1: the kernel reads and writes open files by itself */
 };
 
 #endif

@@ -28,7 +28,7 @@ void nsm_op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
                 return;
         }
         nsm_view_show(view, &stx, &attr);
-        fuse_reply_attr(req, &attr, nsm_fs_of(req)->policy.attr_timeout);
+        fuse_reply_attr(req, &attr, nsm_attr_timeout(nsm_fs_of(req), node));
 }
 
 int nsm_op_show_statx(struct nsm_view *view, fuse_ino_t node, struct fuse_file_info *fi,
@@ -55,7 +55,7 @@ void nsm_op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask, struct f
         if (r < 0)
                 nsm_reply(req, r);
         else
-                fuse_reply_statx(req, 0, &stx, nsm_fs_of(req)->policy.attr_timeout);
+                fuse_reply_statx(req, 0, &stx, nsm_attr_timeout(nsm_fs_of(req), node));
 }
 #endif
 
@@ -180,7 +180,7 @@ void nsm_op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_s
         }
         nsm_view_show(nsm_view_of(req), &stx, &shown);
         /* After nothing a write comes that changes the mode, too: it must be asked for again. */
-        fuse_reply_attr(req, &shown, nothing ? 0 : nsm_fs_of(req)->policy.attr_timeout);
+        fuse_reply_attr(req, &shown, nothing ? 0 : nsm_attr_timeout(nsm_fs_of(req), node));
 }
 
 void nsm_op_statfs(fuse_req_t req, fuse_ino_t node)

@@ -29,6 +29,13 @@ static int check_direct(int fd, const struct fuse_file_info *fi, size_t size, of
         return 0;
 }
 
+static bool is_behind(int fd, off_t off)
+{
+        struct stat st;
+
+        return fstat(fd, &st) == 0 && off >= st.st_size;
+}
+
 static ssize_t read_fully(int fd, char *buffer, size_t size, off_t off)
 {
         size_t done = 0;
@@ -61,7 +68,9 @@ void nsm_op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
                 return;
         }
         ssize_t n = check_direct(fd, fi, size, off);
-        if (n == 0)
+        if (n < 0 && is_behind(fd, off))
+                n = 0; /* which is looked at first */
+        else if (n == 0)
                 n = read_fully(fd, buffer, size, off);
         if (n < 0)
                 nsm_reply(req, (int)n);
@@ -116,7 +125,7 @@ static int prepare_change(fuse_req_t req, struct fuse_file_info *fi, bool kill_s
         if (view->config.read_only)
                 return -EROFS;
         int fd = nsm_handle_fd(view, fi);
-        int r = fd < 0 ? fd : nsm_set_ids_prepare_write(thread, fd, kill_set_ids);
+        int r = fd < 0 ? fd : nsm_set_ids_prepare_change(req, thread, fd, kill_set_ids, (gid_t)-1);
         return r < 0 ? r : fd;
 }
 

@@ -15,9 +15,10 @@
 #define DENTS_MIN 1024
 
 /* *@ret_moves_atime: whether listing it will. */
-static int open_directory(struct nsm_view *view, fuse_ino_t node, struct fuse_file_info *fi,
+static int open_directory(struct nsm_fs *fs, fuse_ino_t node, struct fuse_file_info *fi,
                           bool *ret_moves_atime)
 {
+        struct nsm_view *view = fs->view;
         cleanup_nsm_dir struct nsm_dir dir = { 0 };
         cleanup_fd int fd = -1;
         struct statx stx;
@@ -30,7 +31,7 @@ static int open_directory(struct nsm_view *view, fuse_ino_t node, struct fuse_fi
         }
         if (r == -EXDEV) /* foreign: empty, without a descriptor */
                 r = 0;
-        return r < 0 ? r : nsm_handle_open(view, node, &fd, false, fi);
+        return r < 0 ? r : nsm_handle_open(fs, node, &fd, false, fi);
 }
 
 /* Whether what the kernel has cached of its entries is still so: all but '..' it knows itself. */
@@ -50,7 +51,7 @@ void nsm_op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
         struct nsm_fs *fs = nsm_fs_of(req);
         bool moves_atime = false;
 
-        int r = open_directory(fs->view, node, fi, &moves_atime);
+        int r = open_directory(fs, node, fi, &moves_atime);
         if (r < 0) {
                 nsm_reply(req, r);
                 return;
@@ -58,12 +59,12 @@ void nsm_op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
         fi->keep_cache = keeps_entries(fs, node) && !moves_atime;
         fi->cache_readdir = fs->policy.keep_cache;
         if (fuse_reply_open(req, fi) < 0)
-                nsm_handle_close(fs->view, fi);
+                nsm_handle_close(fs, fi);
 }
 
 void nsm_op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-        nsm_handle_close(nsm_view_of(req), fi);
+        nsm_handle_close(nsm_fs_of(req), fi);
         nsm_reply(req, 0);
 }
 
@@ -131,7 +132,7 @@ static int add_plus(struct listing *l, const struct dirent64 *d)
                                    : nsm_entry_list(l->fs->view, l->fd, l->node, d->d_name,
                                                     &entry);
         if (r == 0)
-                nsm_entry_param(&l->fs->policy, &entry, &param);
+                nsm_entry_param(l->fs, &entry, &param);
         else
                 param.attr = plain_attr(l, d); /* node 0: a name, and nothing known of it */
         l->used += fuse_add_direntry_plus(l->req, l->out + l->used, l->size - l->used, d->d_name,

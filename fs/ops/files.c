@@ -9,10 +9,17 @@
 #include "fs/view/resolve.h"
 
 /* What the kernel may do with an open file of this view. */
-static void set_open_flags(const struct nsm_policy *policy, bool moves_atime,
-                           struct fuse_file_info *fi)
+static void set_open_flags(const struct nsm_fs *fs, bool moves_atime, struct fuse_file_info *fi)
 {
-        fi->keep_cache = policy->keep_cache && !moves_atime;
+        const struct nsm_policy *policy = &fs->policy;
+
+        /* Pages from before a file was last written past them may be old. */
+        fi->keep_cache = policy->keep_cache && !moves_atime && !nsm_passthrough_is_on(fs);
+        /*
+         * The kernel opens what passes the worker by with the same flags, once: fcntl(2)
+         * could not take these away again, which dd(1) does with O_DIRECT.
+         */
+        fi->direct_io = fi->backing_id && (fi->flags & (O_APPEND | O_DIRECT));
         /* With locks of the kernel's own a close has nothing to tell. */
         fi->noflush = !policy->forward_locks;
         fi->parallel_direct_writes = 1;
@@ -26,7 +33,7 @@ static void reply_created(fuse_req_t req, int r, const struct nsm_entry *entry, 
         struct fuse_entry_param param;
 
         if (r == 0) {
-                r = nsm_handle_open(fs->view, entry->node, fd, true, fi);
+                r = nsm_handle_open(fs, entry->node, fd, true, fi);
                 if (r < 0)
                         nsm_entry_forget(fs->view, entry->node, 1);
         } else {
@@ -36,10 +43,10 @@ static void reply_created(fuse_req_t req, int r, const struct nsm_entry *entry, 
                 nsm_reply(req, r);
                 return;
         }
-        nsm_entry_param(&fs->policy, entry, &param);
-        set_open_flags(&fs->policy, false, fi);
+        nsm_entry_param(fs, entry, &param);
+        set_open_flags(fs, false, fi);
         if (fuse_reply_create(req, &param, fi) < 0) {
-                nsm_handle_close(fs->view, fi);
+                nsm_handle_close(fs, fi);
                 nsm_entry_forget(fs->view, entry->node, 1);
         }
 }
@@ -106,7 +113,7 @@ static int open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
                 return -ESTALE;
         *ret_moves_atime = (fi->flags & O_ACCMODE) != O_WRONLY && !(fi->flags & O_NOATIME) &&
                            nsm_op_reading_moves_atime(view, &stx);
-        return nsm_handle_open(view, node, &fd, false, fi);
+        return nsm_handle_open(nsm_fs_of(req), node, &fd, false, fi);
 }
 
 void nsm_op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
@@ -119,9 +126,9 @@ void nsm_op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
                 nsm_reply(req, r);
                 return;
         }
-        set_open_flags(&fs->policy, moves_atime, fi);
+        set_open_flags(fs, moves_atime, fi);
         if (fuse_reply_open(req, fi) < 0)
-                nsm_handle_close(fs->view, fi);
+                nsm_handle_close(fs, fi);
 }
 
 void nsm_op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
@@ -148,7 +155,7 @@ void nsm_op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 
         if (fs->locks)
                 nsm_locks_drop_handle(fs->locks, node, fi->fh);
-        nsm_handle_close(fs->view, fi);
+        nsm_handle_close(fs, fi);
         nsm_reply(req, 0);
 }
 

@@ -2,6 +2,7 @@
 #include "fs/ops/ops.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <time.h>
 
 #include "fs/base/cleanup.h"
@@ -50,15 +51,24 @@ void nsm_reply(fuse_req_t req, int r)
         fuse_reply_err(req, -r);
 }
 
-void nsm_entry_param(const struct nsm_policy *policy, const struct nsm_entry *entry,
+double nsm_attr_timeout(const struct nsm_fs *fs, uint64_t node)
+{
+        pthread_mutex_lock(&fs->view->lock);
+        const struct nsm_inode *inode = nsm_table_get(&fs->view->table, node);
+        bool mapped = inode && inode->mapped;
+        pthread_mutex_unlock(&fs->view->lock);
+        return mapped ? 0 : fs->policy.attr_timeout;
+}
+
+void nsm_entry_param(const struct nsm_fs *fs, const struct nsm_entry *entry,
                      struct fuse_entry_param *ret)
 {
         *ret = (struct fuse_entry_param){
                 .ino = entry->node,
                 .generation = entry->generation,
                 .attr = entry->attr,
-                .attr_timeout = policy->attr_timeout,
-                .entry_timeout = policy->entry_timeout,
+                .attr_timeout = nsm_attr_timeout(fs, entry->node),
+                .entry_timeout = fs->policy.entry_timeout,
         };
 }
 
@@ -67,7 +77,7 @@ void nsm_reply_entry(fuse_req_t req, const struct nsm_entry *entry)
         struct nsm_view *view = nsm_view_of(req);
         struct fuse_entry_param param;
 
-        nsm_entry_param(&nsm_fs_of(req)->policy, entry, &param);
+        nsm_entry_param(nsm_fs_of(req), entry, &param);
         if (fuse_reply_entry(req, &param) < 0)
                 nsm_entry_forget(view, entry->node, 1);
 }
@@ -104,42 +114,84 @@ void nsm_handle_unreserve(struct nsm_view *view)
         pthread_mutex_unlock(&view->lock);
 }
 
-int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, bool reserved,
+/* Under the lock. @backing: of this file if it is the first that is open; taken if so. */
+static int add_handle(struct nsm_view *view, uint64_t node, int *fd, int *backing,
+                      struct fuse_file_info *fi)
+{
+        struct nsm_inode *inode = nsm_table_get(&view->table, node);
+        const struct nsm_handle *other = nsm_handles_of(&view->handles, (uint32_t)node);
+        int shared = other ? other->backing : *backing;
+        uint64_t number;
+
+        if (!inode)
+                return -ESTALE;
+        int r = nsm_handles_add(&view->handles, *fd, (uint32_t)node, &number);
+        if (r < 0)
+                return r;
+        nsm_handles_get(&view->handles, number)->backing = shared;
+        if (!other)
+                *backing = 0;
+        nsm_take_fd(fd);
+        inode->opens++;
+        inode->mapped |= shared && (fi->flags & O_ACCMODE) == O_RDWR;
+        fi->fh = number;
+        fi->backing_id = shared;
+        return 0;
+}
+
+/* Whether it would be the first open file of its inode, and one that can pass the worker by. */
+static bool may_register(struct nsm_view *view, uint64_t node, bool reserved)
+{
+        pthread_mutex_lock(&view->lock);
+        struct nsm_inode *inode = nsm_table_get(&view->table, node);
+        bool may = inode && S_ISREG(inode->type) &&
+                   !nsm_handles_of(&view->handles, (uint32_t)node) &&
+                   (reserved || has_handle_for_file(view));
+        pthread_mutex_unlock(&view->lock);
+        return may;
+}
+
+int nsm_handle_open(struct nsm_fs *fs, uint64_t node, int *fd, bool reserved,
                     struct fuse_file_info *fi)
 {
-        uint64_t number;
-        int r = 0;
+        struct nsm_view *view = fs->view;
+        int backing = may_register(view, node, reserved) ? nsm_passthrough_register(fs, *fd) : 0;
 
         pthread_mutex_lock(&view->lock);
         struct nsm_inode *inode = nsm_table_get(&view->table, node);
+        bool dir = inode && S_ISDIR(inode->type);
         if (reserved)
                 view->handles_reserved--;
-        if (!inode)
-                r = -ESTALE;
-        else if (!reserved && !S_ISDIR(inode->type) && !has_handle_for_file(view))
-                r = -ENFILE;
-        else
-                r = nsm_handles_add(&view->handles, *fd, (uint32_t)node, &number);
-        if (r == 0) {
-                nsm_take_fd(fd);
-                inode->opens++;
-                fi->fh = number;
-        }
+        int r = !reserved && inode && !dir && !has_handle_for_file(view)
+                        ? -ENFILE : add_handle(view, node, fd, &backing, fi);
+        bool mapped = r == 0 && inode->mapped;
         pthread_mutex_unlock(&view->lock);
+        nsm_passthrough_unregister(fs, backing);
+        if (mapped && !reserved)
+                nsm_passthrough_forget_times(fs, node);
         return r;
 }
 
-void nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi)
+void nsm_handle_close(struct nsm_fs *fs, const struct fuse_file_info *fi)
 {
+        struct nsm_view *view = fs->view;
+        int backing = 0;
+
         pthread_mutex_lock(&view->lock);
         nsm_pin_at_close(view, fi->fh);
         struct nsm_handle *handle = nsm_handles_get(&view->handles, fi->fh);
         struct nsm_inode *inode = handle ? nsm_table_get(&view->table, handle->node) : NULL;
         if (inode && inode->opens)
                 inode->opens--;
+        if (handle && nsm_handles_is_last(&view->handles, fi->fh)) {
+                backing = handle->backing;
+                if (inode)
+                        inode->mapped = false;
+        }
         int fd = nsm_handles_remove(&view->handles, fi->fh);
         pthread_mutex_unlock(&view->lock);
         nsm_close_fd(fd);
+        nsm_passthrough_unregister(fs, backing);
 }
 
 static bool is_after(struct statx_timestamp a, struct statx_timestamp b)
@@ -192,6 +244,7 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 #ifdef FUSE_CAP_OVER_IO_URING
         want(conn, FUSE_CAP_OVER_IO_URING, false);
 #endif
+        nsm_passthrough_ask(fs, conn);
         conn->max_write = NSM_REQUEST_BYTES_MAX;
         conn->max_readahead = NSM_REQUEST_BYTES_MAX;
         conn->max_background = NSM_REQUESTS_BACKGROUND_MAX;

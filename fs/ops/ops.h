@@ -13,6 +13,7 @@
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 
+#include "fs/ops/passthrough.h"
 #include "fs/ops/wire.h"
 #include "fs/view/entries.h"
 #include "fs/view/locks.h"
@@ -37,6 +38,7 @@ struct nsm_fs {
         struct nsm_locks *locks; /* owned by the fs; NULL unless they are forwarded */
         _Atomic unsigned lock_waiters; /* threads that wait for a lock */
         struct nsm_policy policy;
+        struct fuse_session *fuse; /* borrowed: what the kernel is told unasked goes there */
         struct nsm_changes *changes; /* of a shared view, or NULL (changes.h) */
         void (*on_ready)(void *arg); /* called once INIT has been answered */
         void *on_ready_arg;
@@ -73,8 +75,11 @@ void nsm_reply(fuse_req_t req, int r);
 /* Replies with an entry, or takes its lookup back when nobody got the reply. */
 void nsm_reply_entry(fuse_req_t req, const struct nsm_entry *entry);
 
-void nsm_entry_param(const struct nsm_policy *policy, const struct nsm_entry *entry,
+void nsm_entry_param(const struct nsm_fs *fs, const struct nsm_entry *entry,
                      struct fuse_entry_param *ret);
+
+/* How long the kernel may believe an inode's attributes, in seconds. Takes the view's lock. */
+double nsm_attr_timeout(const struct nsm_fs *fs, uint64_t node);
 
 /*
  * The descriptor of an open handle, or -EBADF. It stays open while the request
@@ -96,12 +101,15 @@ void nsm_handle_unreserve(struct nsm_view *view);
  */
 bool nsm_op_reading_moves_atime(const struct nsm_view *view, const struct statx *stx);
 
-/* Makes a handle of *@fd, which is taken. 0, -ENFILE or -ENOMEM. */
-int nsm_handle_open(struct nsm_view *view, uint64_t node, int *fd, bool reserved,
+/*
+ * Makes a handle of *@fd, which is taken. A file may pass the worker by from then
+ * on (passthrough.h): @fi says so. 0, -ENFILE or -ENOMEM.
+ */
+int nsm_handle_open(struct nsm_fs *fs, uint64_t node, int *fd, bool reserved,
                     struct fuse_file_info *fi);
 
 /* Closes it. */
-void nsm_handle_close(struct nsm_view *view, const struct fuse_file_info *fi);
+void nsm_handle_close(struct nsm_fs *fs, const struct fuse_file_info *fi);
 
 /* names.c */
 void nsm_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);

@@ -102,14 +102,11 @@ static int look(struct nsm_thread *thread, int fd, bool kill, struct stat *ret)
         return r == 0 && kill && fstat(fd, ret) < 0 ? -errno : r;
 }
 
-int nsm_set_ids_prepare_write(struct nsm_thread *thread, int fd, bool kill)
+int nsm_set_ids_prepare_backing(struct nsm_thread *thread)
 {
-        struct stat st;
-        int r = look(thread, fd, kill, &st);
+        int r = nsm_thread_keep_set_ids(thread, true);
 
-        if (r < 0)
-                return r;
-        return kill ? become(thread, &st, true) : nsm_thread_become(thread, NOBODY, NOBODY);
+        return r < 0 ? r : nsm_thread_become(thread, NOBODY, NOBODY);
 }
 
 int nsm_set_ids_prepare_change(fuse_req_t req, struct nsm_thread *thread, int fd, bool kill,

@@ -10,12 +10,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
 /* INIT flags of Linux 6.3 and 6.12, which libfuse cannot request. */
 #define NSM_WIRE_CREATE_SUPP_GROUP (UINT64_C(1) << 34)
 #define NSM_WIRE_ALLOW_IDMAP (UINT64_C(1) << 40)
+
+/* The device's ioctls that register a file for passthrough (Linux 6.9, linux/fuse.h). */
+struct nsm_wire_backing {
+        int32_t fd;
+        uint32_t flags;
+        uint64_t padding;
+};
+#define NSM_WIRE_BACKING_OPEN _IOW(229, 1, struct nsm_wire_backing)
+#define NSM_WIRE_BACKING_CLOSE _IOW(229, 2, uint32_t)
 
 /* One request's. */
 struct nsm_wire_extras {

@@ -16,6 +16,7 @@ struct nsm_handle {
         uint32_t prev;  /* ring of all handles of its record, by number */
         uint32_t next;
         uint32_t chain; /* 1 + number of the next: free one, or first of a ring in its bucket */
+        int backing;    /* the kernel's number of the registered file, one for all; or 0 */
         bool root;       /* the root directory, whose '..' is itself */
         bool pages;      /* the kernel has pages that were read or written through it */
         int64_t dir_pos; /* where a directory's next entry comes from; -1 unknown */

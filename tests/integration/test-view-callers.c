@@ -242,7 +242,7 @@ static const struct callers_difference govern_known[] = {
 static const struct callers_difference change_known_mapped[] = {
         GOES("truncate-2767"), GOES("truncate-6767"), GOES("ftruncate-2767"),
         GOES("ftruncate-6767"), GOES("open-truncate-2767"), GOES("open-truncate-6767"),
-        GOES("chown-same-2767"), GOES("chown-same-6767"), GOES("write-6767"),
+        GOES("chown-same-2767"), GOES("chown-same-6767"), GOES("write-6767"), GOES("append-2767"),
         GOES("append-6767"), GOES("allocate-6767"), GOES("punch-6767"), GOES("copy-6767"),
         NOTHING("2777", "777"), NOTHING("4767", "767"), NOTHING("6777", "777"),
         NOTHING("6767", "2767"), { "chown-nothing-6767", "0 767", "1 6767" },

@@ -72,6 +72,50 @@ Test(view_data, reads_what_was_written)
         cr_assert_str_eq(nsm_world_must(k.w, "cat src/log"), "map\ntwo\nthree\n");
 }
 
+/* Times that a store through a mapping moves are seen at once, and stay. */
+static int use_times_of_a_mapping(struct view_kit *k)
+{
+        const struct timespec old[2] = { { 1000, 5 }, { 1000, 5 } };
+        struct stat st;
+
+        CHECK(write_text("mapped", "long enough") == 0 && stat("mapped", &st) == 0);
+        int fd = open("mapped", O_RDWR);
+        char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        CHECK(fd >= 0 && map != MAP_FAILED && futimens(fd, old) == 0);
+        CHECK(fstat(fd, &st) == 0 && st.st_mtim.tv_sec == 1000);
+        map[0] = 'L';
+        CHECK(stat("mapped", &st) == 0 && st.st_mtim.tv_sec != 1000);
+        CHECK(munmap(map, 4096) == 0 && close(fd) == 0 && has_text("mapped", "Long enough"));
+        CHECK(stat("mapped", &st) == 0 && st.st_mtim.tv_sec != 1000);
+        return 0;
+}
+
+/* What is asked for by a flag at the open, and taken back with fcntl(2), as dd(1) does. */
+static int write_an_odd_end_past_the_cache(struct view_kit *k)
+{
+        char *page = aligned_alloc(4096, 4096);
+        struct stat st;
+        int fd = open("odd", O_CREAT | O_RDWR | O_DIRECT, 0600);
+
+        CHECK(page && fd >= 0);
+        memset(page, 'd', 4096);
+        CHECK(write(fd, page, 4096) == 4096);
+        CHECK_ERR(write(fd, page, 100), EINVAL);
+        CHECK(fcntl(fd, F_SETFL, 0) == 0 && write(fd, page, 100) == 100);
+        CHECK(fstat(fd, &st) == 0 && st.st_size == 4196);
+        free(page);
+        return close(fd);
+}
+
+Test(view_data, passes_by_the_worker)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = view_kit_new(",coherence=exclusive");
+
+        view_do(&k, 0, use_times_of_a_mapping);
+        view_do(&k, 0, write_an_odd_end_past_the_cache);
+}
+
 Test(view_data, reads_what_was_written_when_shared)
 {
         NSM_REQUIRE();

@@ -164,7 +164,6 @@ Test(fence, descriptors_and_sockets)
                 KILLED(ioctl, 3, FS_IOC_FIEMAP, P(text)),
                 KILLED(ioctl, 3, FICLONE, 4),
                 KILLED(ioctl, 3, FUSE_DEV_IOC_CLONE, P(text)),
-                KILLED(ioctl, 3, FUSE_DEV_IOC_BACKING_OPEN, P(text)),
                 KILLED(fcntl, 3, F_SETPIPE_SZ, 1 << 20),
                 KILLED(fcntl, 3, F_SETLEASE, F_WRLCK),
                 KILLED(fcntl, 3, F_NOTIFY, 1),

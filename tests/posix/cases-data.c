@@ -87,7 +87,8 @@ static const struct px_case cases[] = {
           "open 1 f O_CREAT|O_RDWR 0644; fill 1 q 0 20000; fsync 1; open 2 f O_RDWR|O_DIRECT; "
           "direct-read 2 $O $L = ~; direct-write 2 $O $L = ~; stat f size=~; runs 1 = ~" },
         { "O_DIRECT set later", NULL,
-          "open 1 f O_CREAT|O_RDWR 0644; setfl 1 O_DIRECT; direct-write 1 0 100 = EINVAL; "
+          "open 1 f O_CREAT|O_RDWR 0644; setfl 1 O_DIRECT; "
+          "direct-write 1 0 100 = EINVAL view:100; "
           "direct-write 1 0 512 = 512; setfl 1 0; direct-write 1 1 100 = 100; stat f size=512" },
         { "calls on descriptors of every kind", "F=O_RDONLY,O_WRONLY,O_RDWR,O_PATH T=file,dir",
           "make $T f 0644; open 1 f $F = ~; fsync 1 = ~; fdatasync 1 = ~; syncfs 1 = ~; "

@@ -39,7 +39,7 @@ json_t *view_to_json(const struct view *view)
                          "tenant", view->tenant, "volume", view->volume,
                          "readOnly", view->read_only, "pid", (int)view->worker.pid,
                          "state", state_names[view->state], "engine", "fuse",
-                         "transport", "/dev/fuse", "passthrough", 0, "quota", "unlimited",
+                         "transport", "/dev/fuse", "passthrough", counter(&stats->passthrough) != 0, "quota", "unlimited",
                          "device", device, "requests", counter(&stats->requests),
                          "errors", counter(&stats->errors),
                          "descriptors", counter(&stats->descriptors),
