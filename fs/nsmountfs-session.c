@@ -16,6 +16,7 @@
 #include "fs/nsmountfs-forgetting.h"
 #include "fs/nsmountfs-hands.h"
 #include "fs/nsmountfs-transport.h"
+#include "fs/nsmountfs-turns.h"
 #include "fs/ops/changes.h"
 #include "fs/view/thread.h"
 
@@ -40,11 +41,12 @@ struct session {
         pthread_cond_t changed;
         pthread_t ids[NSM_THREADS_STUCK_MAX];
         bool running[NSM_THREADS_STUCK_MAX];
-        bool reading[NSM_THREADS_STUCK_MAX]; /* in read(2): a signal disturbs nothing */
+        bool reading[NSM_THREADS_STUCK_MAX]; /* or to be: a signal disturbs nothing */
+        struct nsm_turns turns;
         struct nsm_hand hands[NSM_THREADS_STUCK_MAX];
         uint64_t progress; /* requests that have been answered */
         unsigned threads; /* that run */
-        unsigned waiting; /* of them, in read(2) */
+        unsigned waiting; /* of them, for a request or their turn to wait for one */
         unsigned trim;    /* generation: goes up when idle threads should give memory back */
         int result;
 };
@@ -87,12 +89,14 @@ static int start_thread(struct session *s)
         return 0;
 }
 
-/* A request has come: sees to it that somebody waits for the next one. */
+/* A request has come: sees to it that somebody can wait for the next one. */
 static void leave_wait(struct session *s, unsigned slot, const struct fuse_buf *buf)
 {
+        bool more = nsm_turns_came(&s->turns, fuse_session_fd(s->transport.fuse));
         bool look;
 
         pthread_mutex_lock(&s->lock);
+        nsm_turns_give(&s->turns, more);
         s->reading[slot] = false;
         if (--s->waiting == 0 && s->threads < NSM_THREADS_MAX)
                 start_thread(s);
@@ -147,6 +151,25 @@ static void end_thread(struct session *s, unsigned slot)
         pthread_mutex_unlock(&s->lock);
 }
 
+/* Waits for its turn and then for a request. As nsm_transport_receive(). */
+static int receive(struct session *s, struct fuse_buf *buf)
+{
+        pthread_mutex_lock(&s->lock);
+        bool turn = nsm_turns_take(&s->turns);
+        pthread_mutex_unlock(&s->lock);
+        if (!turn)
+                return -EINTR;
+        if (!nsm_turns_look(&s->turns, fuse_session_fd(s->transport.fuse)))
+                nsm_thread_settle(s->fs.view);
+        int r = nsm_transport_receive(&s->transport, buf);
+        if (r <= 0) {
+                pthread_mutex_lock(&s->lock);
+                nsm_turns_give(&s->turns, true);
+                pthread_mutex_unlock(&s->lock);
+        }
+        return r;
+}
+
 static void *serve_thread(void *arg)
 {
         struct start start = *(struct start *)arg;
@@ -157,10 +180,11 @@ static void *serve_thread(void *arg)
 
         free(arg);
         while (!fuse_session_exited(s->transport.fuse)) {
-                r = nsm_transport_receive(&s->transport, &buf);
+                r = receive(s, &buf);
                 if (r == -EINTR) {
                         if (trim_thread(s, &buf, &seen))
                                 goto out;
+                        r = 0;
                         continue;
                 }
                 if (r <= 0)
@@ -200,6 +224,7 @@ static void wake_nothing(int sig)
 
 static void wake_threads(struct session *s)
 {
+        nsm_turns_kick(&s->turns);
         for (unsigned i = 0; i < NSM_THREADS_STUCK_MAX; i++)
                 if (s->running[i] && s->reading[i])
                         pthread_kill(s->ids[i], SIGNAL_WAKE);
@@ -333,6 +358,7 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         sigset_t signals;
 
         s.fs.on_ready_arg = &s;
+        nsm_turns_init(&s.turns, &s.lock);
         /* Many short-lived threads, few of them busy: no memory kept for each of them. */
         mallopt(M_ARENA_MAX, 2);
         mallopt(M_MMAP_THRESHOLD, 128 << 10);

@@ -100,8 +100,8 @@ static bool answer_unknown(struct nsm_transport *t, const struct fuse_buf *buf)
                 struct fuse_file_info fi = { .fh = request.handle };
                 int r = nsm_op_show_statx(t->fs->view, request.node,
                                           request.by_handle ? &fi : NULL, &stx);
-                size_t size = nsm_wire_put_statx(&request, r, &stx, nsm_attr_timeout(t->fs, request.node),
-                                                 reply);
+                double timeout = nsm_attr_timeout(t->fs, request.node);
+                size_t size = nsm_wire_put_statx(&request, r, &stx, timeout, reply);
                 /* It fails when the caller was killed, or the view is gone: nobody waits. */
                 (void)!write(fuse_session_fd(t->fuse), reply, size);
                 return true;
@@ -117,6 +117,8 @@ void nsm_transport_process(struct nsm_transport *transport, const struct fuse_bu
         struct nsm_wire_extras extras = nsm_wire_read_extras(buf->mem, buf->size,
                                                              atomic_load(&transport->flags));
 
+        if (!extras.opens)
+                nsm_thread_settle(transport->fs->view);
         pthread_setspecific(transport->fs->extras_key, &extras);
         fuse_session_process_buf(transport->fuse, buf);
         pthread_setspecific(transport->fs->extras_key, NULL);

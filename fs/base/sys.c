@@ -67,9 +67,9 @@ int nsm_sys_pidfd_getfd(int pidfd, int fd)
 int nsm_sys_set_fsids(uid_t uid, gid_t gid)
 {
         /* Both return the former id and never an error: a second call tells. */
-        setfsgid(gid);
-        setfsuid(uid);
-        if ((gid_t)setfsgid((gid_t)-1) != gid || (uid_t)setfsuid((uid_t)-1) != uid)
+        if ((gid_t)setfsgid(gid) != gid && (gid_t)setfsgid((gid_t)-1) != gid)
+                return -EPERM;
+        if ((uid_t)setfsuid(uid) != uid && (uid_t)setfsuid((uid_t)-1) != uid)
                 return -EPERM;
         return 0;
 }

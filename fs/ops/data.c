@@ -125,7 +125,9 @@ static int prepare_change(fuse_req_t req, struct fuse_file_info *fi, bool kill_s
         if (view->config.read_only)
                 return -EROFS;
         int fd = nsm_handle_fd(view, fi);
-        int r = fd < 0 ? fd : nsm_set_ids_prepare_change(req, thread, fd, kill_set_ids, (gid_t)-1);
+        int r = fd < 0 ? fd : nsm_handle_passes(view, fi)
+                        ? nsm_set_ids_prepare_change(req, thread, fd, kill_set_ids, (gid_t)-1)
+                        : nsm_set_ids_prepare_write(thread, fd, kill_set_ids);
         return r < 0 ? r : fd;
 }
 

@@ -14,7 +14,7 @@ static void set_open_flags(const struct nsm_fs *fs, bool moves_atime, struct fus
         const struct nsm_policy *policy = &fs->policy;
 
         /* Pages from before a file was last written past them may be old. */
-        fi->keep_cache = policy->keep_cache && !moves_atime && !nsm_passthrough_is_on(fs);
+        fi->keep_cache = policy->keep_cache && !moves_atime && !fs->has_passed;
         /*
          * The kernel opens what passes the worker by with the same flags, once: fcntl(2)
          * could not take these away again, which dd(1) does with O_DIRECT.

@@ -91,6 +91,15 @@ int nsm_handle_fd(struct nsm_view *view, const struct fuse_file_info *fi)
         return fd;
 }
 
+bool nsm_handle_passes(struct nsm_view *view, const struct fuse_file_info *fi)
+{
+        pthread_mutex_lock(&view->lock);
+        struct nsm_handle *handle = nsm_handles_get(&view->handles, fi->fh);
+        bool passes = handle && handle->backing;
+        pthread_mutex_unlock(&view->lock);
+        return passes;
+}
+
 /* Under the lock. */
 static bool has_handle_for_file(const struct nsm_view *view)
 {

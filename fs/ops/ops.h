@@ -38,6 +38,7 @@ struct nsm_fs {
         struct nsm_locks *locks; /* owned by the fs; NULL unless they are forwarded */
         _Atomic unsigned lock_waiters; /* threads that wait for a lock */
         struct nsm_policy policy;
+        _Atomic bool has_passed; /* a file has been registered: cached pages may be old */
         struct fuse_session *fuse; /* borrowed: what the kernel is told unasked goes there */
         struct nsm_changes *changes; /* of a shared view, or NULL (changes.h) */
         void (*on_ready)(void *arg); /* called once INIT has been answered */
@@ -86,6 +87,9 @@ double nsm_attr_timeout(const struct nsm_fs *fs, uint64_t node);
  * runs: the kernel sends RELEASE when nothing else uses the handle.
  */
 int nsm_handle_fd(struct nsm_view *view, const struct fuse_file_info *fi);
+
+/* Whether an open handle is of a file that the kernel has registered (passthrough.h). */
+bool nsm_handle_passes(struct nsm_view *view, const struct fuse_file_info *fi);
 
 /*
  * Before a file is made that will be open: keeps a handle for it. 0 or -ENFILE,

@@ -22,12 +22,15 @@ void nsm_passthrough_ask(struct nsm_fs *fs, struct fuse_conn_info *conn)
         atomic_store(&fs->view->stats->passthrough, on);
 }
 
-bool nsm_passthrough_is_on(const struct nsm_fs *fs)
+static bool is_on(const struct nsm_fs *fs)
 {
         return atomic_load_explicit(&fs->view->stats->passthrough, memory_order_relaxed);
 }
 
-/* The kernel lets nobody register without it. */
+/*
+ * The kernel wants CAP_SYS_ADMIN for both. It stays raised while requests only open
+ * and close (nsm_thread_settle()): raising it costs as much as the rest of an open.
+ */
 static int register_as(struct nsm_thread *thread, int fuse_fd, struct nsm_wire_backing *backing)
 {
         int r = nsm_set_ids_prepare_backing(thread);
@@ -37,9 +40,7 @@ static int register_as(struct nsm_thread *thread, int fuse_fd, struct nsm_wire_b
         if (r < 0)
                 return r;
         r = ioctl(fuse_fd, NSM_WIRE_BACKING_OPEN, backing);
-        r = r < 0 ? -errno : r;
-        nsm_thread_lower(thread, CAP_SYS_ADMIN);
-        return r;
+        return r < 0 ? -errno : r;
 }
 
 int nsm_passthrough_register(struct nsm_fs *fs, int fd)
@@ -47,11 +48,13 @@ int nsm_passthrough_register(struct nsm_fs *fs, int fd)
         struct nsm_wire_backing backing = { .fd = fd };
         struct nsm_thread *thread = nsm_thread_get(fs->view);
 
-        if (!thread || !nsm_passthrough_is_on(fs))
+        if (!thread || !is_on(fs))
                 return 0;
         int r = register_as(thread, fuse_session_fd(fs->fuse), &backing);
-        if (r > 0)
+        if (r > 0) {
+                atomic_store_explicit(&fs->has_passed, true, memory_order_relaxed);
                 return r;
+        }
         if (r != -ENOMEM && r != -ENOSPC && atomic_exchange(&fs->view->stats->passthrough, 0))
                 nsm_log(LOG_NOTICE, "data goes through this view's process: the kernel cannot pass "
                         "it by: %s%s", strerror(-r), r == -ELOOP
@@ -69,7 +72,6 @@ void nsm_passthrough_unregister(struct nsm_fs *fs, int number)
                 return;
         if (ioctl(fuse_session_fd(fs->fuse), NSM_WIRE_BACKING_CLOSE, &argument) < 0)
                 nsm_log(LOG_WARNING, "a file stays registered with the kernel: %m");
-        nsm_thread_lower(thread, CAP_SYS_ADMIN);
 }
 
 void nsm_passthrough_forget_times(struct nsm_fs *fs, uint64_t node)

@@ -23,9 +23,6 @@ struct fuse_conn_info;
 /* While INIT is answered: asks for it, where it can be had. Until then it is off. */
 void nsm_passthrough_ask(struct nsm_fs *fs, struct fuse_conn_info *conn);
 
-/* Whether the kernel, the storage and our privilege allow it. */
-bool nsm_passthrough_is_on(const struct nsm_fs *fs);
-
 /*
  * Registers the file @fd of the storage, any that is not O_PATH. Its number, above
  * 0; 0: the view itself serves what is read and written. When nothing of this view

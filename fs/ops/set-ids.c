@@ -102,11 +102,23 @@ static int look(struct nsm_thread *thread, int fd, bool kill, struct stat *ret)
         return r == 0 && kill && fstat(fd, ret) < 0 ? -errno : r;
 }
 
+int nsm_set_ids_prepare_write(struct nsm_thread *thread, int fd, bool kill)
+{
+        struct stat st;
+        int r = look(thread, fd, kill, &st);
+
+        if (r < 0)
+                return r;
+        return kill ? become(thread, &st, true) : nsm_thread_become(thread, NOBODY, NOBODY);
+}
+
 int nsm_set_ids_prepare_backing(struct nsm_thread *thread)
 {
         int r = nsm_thread_keep_set_ids(thread, true);
 
-        return r < 0 ? r : nsm_thread_become(thread, NOBODY, NOBODY);
+        /* A change of the group is saved where there is one. */
+        gid_t gid = thread->gid == NSM_ID_INVALID ? NOBODY : thread->gid;
+        return r < 0 ? r : nsm_thread_become(thread, NOBODY, gid);
 }
 
 int nsm_set_ids_prepare_change(fuse_req_t req, struct nsm_thread *thread, int fd, bool kill,

@@ -20,17 +20,24 @@
 int nsm_set_ids_take_away(fuse_req_t req, struct nsm_thread *thread, int fd);
 
 /*
+ * Before content of a file that is open as @fd (of any kind) is written: gives
+ * the thread ids and capabilities with which the storage takes away just what is
+ * to go. @kill: as the kernel says, the caller may not keep what makes a program
+ * set-id; what else is to go has gone by a SETATTR. Without it everything stays.
+ * 0 or -errno.
+ */
+int nsm_set_ids_prepare_write(struct nsm_thread *thread, int fd, bool kill);
+
+/*
  * Before a file is registered to be written by the kernel itself, after whatever
  * SETATTR comes before a write: everything stays. 0 or -errno.
  */
 int nsm_set_ids_prepare_backing(struct nsm_thread *thread);
 
 /*
- * Before content of a file that is open as @fd (of any kind) is written or cut, or
- * its owner changes: gives the thread ids and capabilities with which the storage
- * takes away just what is to go. @kill: as the kernel says, the caller may not keep
- * what makes a program set-id. Without it everything stays. @new_gid: the group that
- * the file is given, a storage id; (gid_t)-1: it stays. 0 or -errno.
+ * The same for a truncation, a change of owner or a write that no page cache takes,
+ * before which no SETATTR comes. @new_gid: the group that the file is given, a
+ * storage id; (gid_t)-1: it stays.
  */
 int nsm_set_ids_prepare_change(fuse_req_t req, struct nsm_thread *thread, int fd, bool kill,
                                gid_t new_gid);

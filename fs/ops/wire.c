@@ -81,6 +81,22 @@ static bool kills_set_ids(const char *request, size_t size, uint32_t opcode)
         }
 }
 
+static bool opens(uint32_t opcode)
+{
+        switch (opcode) {
+        case FUSE_LOOKUP:
+        case FUSE_GETATTR:
+        case FUSE_OPEN:
+        case FUSE_CREATE:
+        case FUSE_RELEASE:
+        case FUSE_FORGET:
+        case FUSE_BATCH_FORGET:
+                return true;
+        default:
+                return false;
+        }
+}
+
 static bool kills_set_gid(const char *request, size_t size, uint32_t opcode, uint64_t flags)
 {
         struct fuse_setxattr_in body;
@@ -98,6 +114,7 @@ struct nsm_wire_extras nsm_wire_read_extras(const void *request, size_t size, ui
                 return NSM_WIRE_EXTRAS_UNKNOWN;
         memcpy(&header, request, sizeof header);
         return (struct nsm_wire_extras){
+                .opens = opens(header.opcode),
                 .kill_set_ids = kills_set_ids(request, size, header.opcode),
                 .kill_set_gid = kills_set_gid(request, size, header.opcode, flags),
                 .group = read_group(request, size, &header),

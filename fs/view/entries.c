@@ -144,9 +144,8 @@ static int prepare(struct nsm_view *view, uint64_t parent, const char *name, mod
          * The kernel has taken S_ISGID away where this caller may not set it. A
          * caller in the directory's group keeps it as such, others by privilege.
          */
-        if (r == 0)
-                r = nsm_thread_keep_set_ids(thread, (mode & S_ISGID) &&
-                                                    caller->group == NSM_ID_INVALID);
+        if (r == 0 && (mode & S_ISGID))
+                r = nsm_thread_keep_set_ids(thread, caller->group == NSM_ID_INVALID);
         return r;
 }
 

@@ -104,6 +104,14 @@ void nsm_thread_lower(struct nsm_thread *thread, int cap)
         set_effective(thread, thread->effective & ~((uint64_t)1 << cap));
 }
 
+void nsm_thread_settle(struct nsm_view *view)
+{
+        struct nsm_thread *thread = pthread_getspecific(view->thread_key);
+
+        if (thread)
+                nsm_thread_lower(thread, CAP_SYS_ADMIN);
+}
+
 int nsm_thread_keep_set_ids(struct nsm_thread *thread, bool keep)
 {
         if (keep)

@@ -69,6 +69,9 @@ int nsm_thread_keep_set_ids(struct nsm_thread *thread, bool keep);
 int nsm_thread_raise(struct nsm_thread *thread, int cap);
 void nsm_thread_lower(struct nsm_thread *thread, int cap);
 
+/* Lowers what the thread's last request has left raised for the next of its kind. */
+void nsm_thread_settle(struct nsm_view *view);
+
 /* Room for @size bytes, the thread's until its next call. NULL: no memory. */
 char *nsm_thread_buffer(struct nsm_thread *thread, size_t size);
 
