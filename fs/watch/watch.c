@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,8 +98,9 @@ static void __attribute__((noreturn)) run_child(const char *program, int socket_
         for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
                 dup2(null, fd);
         /* dup2(2) clears close-on-exec only where it does something. */
-        if (socket_fd == NSM_WATCH_FD_SOCKET ? fcntl(socket_fd, F_SETFD, 0) == 0
-                                             : dup2(socket_fd, NSM_WATCH_FD_SOCKET) >= 0)
+        if ((socket_fd == NSM_WATCH_FD_SOCKET ? fcntl(socket_fd, F_SETFD, 0) == 0
+                                              : dup2(socket_fd, NSM_WATCH_FD_SOCKET) >= 0) &&
+            close_range(NSM_WATCH_FD_SOCKET + 1, ~0U, 0) == 0)
                 execve(program, argv, environment);
         _exit(127);
 }
@@ -112,7 +114,8 @@ int nsm_watch_start(const char *program, int *ret_socket, int *ret_pidfd)
                 return -errno;
         cleanup_fd int mine = ends[0];
         cleanup_fd int its = ends[1];
-        pid_t pid = nsm_sys_fork(0, &pidfd);
+        /* Waits until it has let go of what we have open: a mount would be busy. */
+        pid_t pid = nsm_sys_fork(CLONE_VFORK, &pidfd);
         if (pid == 0)
                 run_child(program, its);
         if (pid < 0)

@@ -125,6 +125,21 @@ Test(view_program, keeps_access_times_as_told)
         }
 }
 
+/* Whatever it started has nothing of the mount open: the more so on a busy machine. */
+Test(view_program, is_unmounted_at_once)
+{
+        NSM_REQUIRE();
+        cleanup_world struct nsm_world *w = nsm_world_new();
+        struct nsm_process *busy[4];
+
+        for (size_t i = 0; i < sizeof busy / sizeof *busy; i++)
+                busy[i] = nsm_world_spawn(w, "until test -e done; do :; done");
+        nsm_world_must(w, "mkdir src mnt; for i in $(seq 40); do nsmountfs src mnt -o idmap=0:%u:10"
+                       " && umount mnt || exit 1; done; touch done", w->first_id);
+        for (size_t i = 0; i < sizeof busy / sizeof *busy; i++)
+                cr_assert_eq(nsm_process_wait(busy[i], NSM_HARNESS_LIMIT_MS)->status, 0);
+}
+
 Test(view_program, mount_calls_it)
 {
         NSM_REQUIRE();
