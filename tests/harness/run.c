@@ -123,11 +123,11 @@ static struct nsm_process *start_format(struct nsm_world *world, pid_t enter, co
 __attribute__((format(printf, 3, 0)))
 static const char *must(struct nsm_output *o, const char *where, const char *fmt, va_list args)
 {
-        if (o->status != 0) {
-                fprintf(stderr, "harness: %s: ", where);
-                vfprintf(stderr, fmt, args);
-                nsm_harness_die("\nended with %d\n%s%s", o->status, o->out, o->err);
-        }
+        cleanup_free char *command = NULL;
+
+        if (o->status != 0 && vasprintf(&command, fmt, args) >= 0)
+                nsm_harness_die("%s: %s\nended with %d\n%s%s", where, command, o->status, o->out,
+                                o->err);
         return o->out;
 }
 

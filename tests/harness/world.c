@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <criterion/criterion.h>
+
 #include "fs/base/cleanup.h"
 #include "tests/harness/private.h"
 
@@ -20,15 +22,20 @@
 #define FIRST_ID 0x10000000U
 #define WORLDS_MAX 220U
 
+static pid_t test_process; /* whose words Criterion hears; its children are not */
+
 void nsm_harness_die(const char *fmt, ...)
 {
+        cleanup_free char *text = NULL;
         va_list args;
 
-        fprintf(stderr, "harness: ");
         va_start(args, fmt);
-        vfprintf(stderr, fmt, args);
+        if (vasprintf(&text, fmt, args) < 0)
+                abort();
         va_end(args);
-        fprintf(stderr, "\n");
+        fprintf(stderr, "harness: %s\n", text);
+        if (getpid() == test_process)
+                cr_assert(false, "%s", text); /* --tap drops what a test prints */
         abort();
 }
 
@@ -225,6 +232,7 @@ struct nsm_world *nsm_world_new(void)
         const char *parent = getenv("NSM_TEST_DIR");
         char dir[PATH_MAX];
 
+        test_process = getpid();
         if (!world || !(world->own = calloc(1, sizeof(*world->own))))
                 nsm_harness_die("no memory");
         snprintf(dir, sizeof(dir), "%s/nsmount-test-XXXXXX", parent && *parent ? parent : "/tmp");
