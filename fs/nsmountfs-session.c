@@ -349,7 +349,8 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
 {
         struct session s = {
                 .fs = { .view = view, .policy = nsm_policy_for(view->config.coherence),
-                        .on_ready = tell_ready },
+                        .on_ready = tell_ready,
+                        .waiters = { .lock = PTHREAD_MUTEX_INITIALIZER } },
                 .start = *start,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .changed = PTHREAD_COND_INITIALIZER,
@@ -389,7 +390,7 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         wait_for_end(&s, &signals);
         bool ended = nsm_forgetting_end(&forgetting);
         stop_threads(&s);
-        if (atomic_load(&s.fs.lock_waiters))
+        if (nsm_lock_waiters(&s.fs))
                 _exit(s.result < 0 ? EXIT_FAILURE : EXIT_SUCCESS); /* and their threads with it */
         if (s.threads || !ended) {
                 nsm_log(LOG_WARNING, "requests that the storage does not end are left behind");

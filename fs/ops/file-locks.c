@@ -22,6 +22,8 @@
 #define INTERRUPT_PAUSE_MAX_NSEC 10000000
 
 struct waiter {
+        struct waiter *next;
+        uint64_t node;
         fuse_req_t req;
         struct nsm_fs *fs;
         struct nsm_lock_owner *owner; /* of a POSIX lock, with a reference; NULL: BSD lock */
@@ -68,6 +70,46 @@ static void interrupt(fuse_req_t req, void *data)
         }
 }
 
+unsigned nsm_lock_waiters(struct nsm_fs *fs)
+{
+        pthread_mutex_lock(&fs->waiters.lock);
+        unsigned n = fs->waiters.n;
+        pthread_mutex_unlock(&fs->waiters.lock);
+        return n;
+}
+
+/* -ENOLCK: too many wait already, in all or on this file. */
+static int list(struct waiter *w)
+{
+        struct nsm_lock_waiters *all = &w->fs->waiters;
+        unsigned of_file = 0;
+
+        pthread_mutex_lock(&all->lock);
+        for (const struct waiter *i = all->first; i; i = i->next)
+                of_file += i->node == w->node;
+        bool room = all->n < NSM_LOCK_WAITERS_MAX && of_file < NSM_LOCK_WAITERS_OF_FILE_MAX;
+        if (room) {
+                w->next = all->first;
+                all->first = w;
+                all->n++;
+        }
+        pthread_mutex_unlock(&all->lock);
+        return room ? 0 : -ENOLCK;
+}
+
+static void unlist(struct waiter *w)
+{
+        struct nsm_lock_waiters *all = &w->fs->waiters;
+
+        pthread_mutex_lock(&all->lock);
+        struct waiter **at = &all->first;
+        while (*at != w)
+                at = &(*at)->next;
+        *at = w->next;
+        all->n--;
+        pthread_mutex_unlock(&all->lock);
+}
+
 static int wait_until_done(struct waiter *w)
 {
         struct nsm_lock_wait wait;
@@ -97,35 +139,42 @@ static void *wait_for_lock(void *arg)
         if (w->owner)
                 nsm_locks_put(fs->locks, w->owner);
         nsm_reply(w->req, r);
+        unlist(w);
         free(w);
-        atomic_fetch_sub(&fs->lock_waiters, 1);
         return NULL;
+}
+
+static int start_thread(struct waiter *w)
+{
+        pthread_attr_t attr;
+        pthread_t thread;
+        int r = -pthread_attr_init(&attr);
+
+        if (r < 0)
+                return r;
+        pthread_attr_setstacksize(&attr, STACK_SIZE);
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+        r = -pthread_create(&thread, &attr, wait_for_lock, w);
+        pthread_attr_destroy(&attr);
+        return r == -EAGAIN ? -ENOLCK : r; /* EAGAIN would say that somebody else has it */
 }
 
 /* Hands a request over to a thread that waits. 0: it will reply, and has the reference. */
 static int start_waiter(const struct waiter *what)
 {
-        struct nsm_fs *fs = what->fs;
-        pthread_attr_t attr;
-        pthread_t thread;
+        cleanup_free struct waiter *w = malloc(sizeof *w);
 
-        if (atomic_fetch_add(&fs->lock_waiters, 1) >= NSM_LOCK_WAITERS_MAX) {
-                atomic_fetch_sub(&fs->lock_waiters, 1);
-                return -ENOLCK;
-        }
-        struct waiter *w = malloc(sizeof *w);
-        int r = w ? -pthread_attr_init(&attr) : -ENOMEM;
-        if (r == 0) {
-                *w = *what;
-                pthread_attr_setstacksize(&attr, STACK_SIZE);
-                pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-                r = -pthread_create(&thread, &attr, wait_for_lock, w);
-                pthread_attr_destroy(&attr);
-        }
-        if (r < 0) {
-                free(w);
-                atomic_fetch_sub(&fs->lock_waiters, 1);
-        }
+        if (!w)
+                return -ENOMEM;
+        *w = *what;
+        int r = list(w);
+        if (r < 0)
+                return r;
+        r = start_thread(w);
+        if (r < 0)
+                unlist(w);
+        else
+                nsm_take_ptr(w);
         return r;
 }
 
@@ -159,7 +208,7 @@ static int get_owner(struct nsm_fs *fs, fuse_ino_t node, const struct fuse_file_
 void nsm_op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, struct flock *lock,
                   int sleep)
 {
-        struct waiter w = { .req = req, .fs = nsm_fs_of(req), .lock = *lock };
+        struct waiter w = { .node = node, .req = req, .fs = nsm_fs_of(req), .lock = *lock };
         int r = 0;
 
         if (lock->l_type == F_UNLCK) {
@@ -195,7 +244,7 @@ void nsm_op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, st
 
 void nsm_op_flock(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, int op)
 {
-        struct waiter w = { .req = req, .fs = nsm_fs_of(req), .op = op & ~LOCK_NB };
+        struct waiter w = { .node = node, .req = req, .fs = nsm_fs_of(req), .op = op & ~LOCK_NB };
 
         w.fd = nsm_handle_fd(w.fs->view, fi);
         if (w.fd < 0)

@@ -2,6 +2,7 @@
 /* Files from open to release. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
@@ -155,6 +156,9 @@ void nsm_op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 
         if (fs->locks)
                 nsm_locks_drop_handle(fs->locks, node, fi->fh);
+        /* Closing it does not: what was registered for passthrough stays open beside others. */
+        if (fi->flock_release)
+                flock(nsm_handle_fd(fs->view, fi), LOCK_UN);
         nsm_handle_close(fs, fi);
         nsm_reply(req, 0);
 }

@@ -36,7 +36,11 @@ struct nsm_fs {
         struct nsm_view *view;   /* borrowed */
         struct nsm_witness *witness; /* borrowed: who knows of callers */
         struct nsm_locks *locks; /* owned by the fs; NULL unless they are forwarded */
-        _Atomic unsigned lock_waiters; /* threads that wait for a lock */
+        struct nsm_lock_waiters {
+                pthread_mutex_t lock;
+                struct waiter *first;
+                unsigned n;
+        } waiters; /* threads that wait for a lock (file-locks.c) */
         struct nsm_policy policy;
         _Atomic bool has_passed; /* a file has been registered: cached pages may be old */
         struct fuse_session *fuse; /* borrowed: what the kernel is told unasked goes there */
@@ -46,6 +50,9 @@ struct nsm_fs {
         struct nsm_transport *transport; /* borrowed: for its own use, not for operations */
         pthread_key_t extras_key; /* struct nsm_wire_extras of a thread's request in hand */
 };
+
+/* How many threads wait for locks of others, for as long as it takes. */
+unsigned nsm_lock_waiters(struct nsm_fs *fs);
 
 /* All operations, for fuse_session_new(). */
 void nsm_ops_fill(struct fuse_lowlevel_ops *ret, const struct nsm_policy *policy);

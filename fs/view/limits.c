@@ -2,7 +2,7 @@
 #include "fs/view/limits.h"
 
 /* Standard streams, the fixed descriptors, and what a thread has while it works. */
-#define RESERVED (16 + 4 * NSM_THREADS_MAX + NSM_LOCK_WAITERS_MAX)
+#define RESERVED (16 + 2 * NSM_THREADS_STUCK_MAX)
 #define DIRECTORIES_MAX 4096
 #define PINS_MAX 16384
 

@@ -13,7 +13,12 @@
 #define NSM_THREADS_MAX 16
 /* The same when the storage makes no progress: so that what it can answer is answered. */
 #define NSM_THREADS_STUCK_MAX 64
-#define NSM_LOCK_WAITERS_MAX 64
+/*
+ * One file has a share: whoever waits on it without end leaves room for those who
+ * wait on others. By whom is not told to a view, so that nobody has a share of his own.
+ */
+#define NSM_LOCK_WAITERS_MAX 1088
+#define NSM_LOCK_WAITERS_OF_FILE_MAX 1024
 
 /* Ranges of bytes that one process has locked of one file. */
 #define NSM_LOCK_RANGES_MAX 4096
