@@ -277,10 +277,13 @@ static void drop_unused(struct nsm_table *table, uint32_t index)
 int nsm_table_add_link(struct nsm_table *table, uint32_t node, uint32_t parent, const char *name)
 {
         struct nsm_inode *inode = nsm_table_record(table, node);
-        uint32_t *known = find_link(table, inode, parent, name);
+        const struct nsm_inode *above = nsm_table_get(table, parent);
         uint32_t at;
 
-        if (*known)
+        /* Whoever asked has been killed meanwhile, and the kernel has forgotten it. */
+        if (!above || !S_ISDIR(above->type))
+                return -ESTALE;
+        if (*find_link(table, inode, parent, name))
                 return 0;
         int r = nsm_names_add(&table->names, parent, name, &at);
         if (r < 0)

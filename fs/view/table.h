@@ -94,7 +94,8 @@ void nsm_table_forget(struct nsm_table *table, uint64_t node, uint64_t n);
 /*
  * Notes that @node is found as @name in @parent. A directory has one link, so
  * a new one replaces it; of other inodes the oldest goes when there are too
- * many. 0, -ENFILE or -errno, and the links are then as before.
+ * many. 0, -ESTALE (there is no such parent), -ENFILE or -errno, and the links
+ * are then as before.
  */
 int nsm_table_add_link(struct nsm_table *table, uint32_t node, uint32_t parent, const char *name);
 

@@ -390,3 +390,25 @@ Test(view_table, has_a_limit_that_spares_what_is_known)
                                         NSM_TABLE_ROOT, "x", &node), 0);
         nsm_table_free(&t);
 }
+
+/* Whoever asked may be killed, and the kernel forgets the directory before the answer comes. */
+Test(view_table, has_no_links_to_a_parent_that_is_gone)
+{
+        cleanup_table struct nsm_table t = new_table();
+        struct nsm_identity in = file(11), beside = file(12);
+        uint32_t node = 0;
+        uint32_t d = add(&t, dir(10), NSM_TABLE_ROOT, "d");
+        uint32_t f = add(&t, beside, NSM_TABLE_ROOT, "f");
+
+        nsm_table_forget(&t, d, 1);
+        cr_assert_eq(nsm_table_remember(&t, &in, d, "in", &node), -ESTALE);
+        cr_assert_eq(nsm_table_add_link(&t, f, d, "in"), -ESTALE);
+        cr_assert_eq(nsm_table_remember(&t, &in, f, "in", &node), -ESTALE); /* no directory */
+        cr_assert_eq(nsm_table_remember(&t, &in, 1000, "in", &node), -ESTALE);
+        cr_assert_eq(node, 0);
+        cr_assert_eq(nsm_table_find(&t, &in), 0);
+        cr_assert_eq(nsm_table_get(&t, f)->n_links, 1);
+        cr_assert_eq(nsm_table_count(&t), 2);
+        nsm_table_forget(&t, f, 1);
+        cr_assert_eq(nsm_table_count(&t), 1);
+}
