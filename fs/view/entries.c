@@ -8,7 +8,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/view/pins.h"
-#include "fs/view/resolve.h"
+#include "fs/view/resolve-private.h"
 
 int nsm_entry_check_name(const char *name)
 {
@@ -55,9 +55,26 @@ static int admit(struct nsm_view *view, const struct nsm_identity *identity, enu
         return nsm_room_wait(view);
 }
 
-/* Counts a lookup of what was found or made as @name (NULL: without one). */
-static int note(struct nsm_view *view, uint64_t parent, const char *name, const struct statx *stx,
-                enum finding how, struct nsm_entry *ret)
+/* Where something is looked for. */
+struct place {
+        int dir_fd;
+        uint64_t parent;
+        const char *name; /* NULL: what is made has none */
+        uint64_t since;   /* nsm_moves_now(), from before that */
+};
+
+/* No rename comes between looking and noting: under the exclusive lock of changes. */
+#define SINCE_NEVER UINT64_MAX
+
+/* Of try_note(): what was found may have gone from there. */
+#define OVERTAKEN 1
+
+/* Looks again before changes are made to wait for it. */
+#define LOOKS_MAX 4
+
+/* Counts a lookup of what was found or made at a place. 0, OVERTAKEN or -errno. */
+static int try_note(struct nsm_view *view, const struct place *at, const struct statx *stx,
+                    enum finding how, struct nsm_entry *ret)
 {
         struct nsm_identity identity;
         uint32_t node;
@@ -65,8 +82,11 @@ static int note(struct nsm_view *view, uint64_t parent, const char *name, const 
         nsm_view_identify(view, stx, &identity);
         pthread_mutex_lock(&view->lock);
         int r = admit(view, &identity, how);
+        if (r == 0 && at->name && nsm_moves_since(&view->moves, identity.ino, at->since))
+                r = OVERTAKEN;
         if (r == 0)
-                r = nsm_table_remember(&view->table, &identity, (uint32_t)parent, name, &node);
+                r = nsm_table_remember(&view->table, &identity, (uint32_t)at->parent, at->name,
+                                       &node);
         if (r == 0) {
                 ret->node = node;
                 ret->generation = nsm_table_get(&view->table, node)->generation;
@@ -77,13 +97,55 @@ static int note(struct nsm_view *view, uint64_t parent, const char *name, const 
         return r;
 }
 
-static int note_at(struct nsm_view *view, int dir_fd, uint64_t parent, const char *name,
-                   enum finding how, struct nsm_entry *ret)
+static int try_note_at(struct nsm_view *view, const struct place *at, enum finding how,
+                       struct nsm_entry *ret)
 {
         struct statx stx;
 
-        int r = nsm_statx(dir_fd, name, &stx);
-        return r < 0 ? r : note(view, parent, name, &stx, how, ret);
+        int r = nsm_statx(at->dir_fd, at->name, &stx);
+        return r < 0 ? r : try_note(view, at, &stx, how, ret);
+}
+
+/* Looks a name up, and notes what is there. */
+static int note_at(struct nsm_view *view, int dir_fd, uint64_t parent, const char *name,
+                   enum finding how, struct nsm_entry *ret)
+{
+        struct place at = { .dir_fd = dir_fd, .parent = parent, .name = name };
+        int r = OVERTAKEN;
+
+        for (int i = 0; r == OVERTAKEN && i < LOOKS_MAX; i++) {
+                at.since = nsm_moves_now(&view->moves);
+                r = try_note_at(view, &at, how, ret);
+        }
+        if (r != OVERTAKEN)
+                return r;
+        at.since = SINCE_NEVER;
+        pthread_rwlock_wrlock(&view->changes);
+        /* Room has been waited for, and is not under this lock. */
+        r = try_note_at(view, &at, how == WANTED ? MADE : how, ret);
+        pthread_rwlock_unlock(&view->changes);
+        return r;
+}
+
+/* Notes an open file, which is the one that it is whatever became of its name. */
+static int note_open(struct nsm_view *view, const struct place *at, const struct statx *stx,
+                     struct nsm_entry *ret)
+{
+        struct place now = { .dir_fd = at->dir_fd, .parent = at->parent, .since = SINCE_NEVER };
+        struct nsm_identity identity;
+        struct statx there;
+
+        int r = try_note(view, at, stx, MADE, ret);
+        if (r != OVERTAKEN)
+                return r;
+        nsm_view_identify(view, stx, &identity);
+        pthread_rwlock_wrlock(&view->changes);
+        if (nsm_statx(at->dir_fd, at->name, &there) == 0 &&
+            nsm_resolve_is_same(view, &identity, &there))
+                now.name = at->name;
+        r = try_note(view, &now, stx, MADE, ret);
+        pthread_rwlock_unlock(&view->changes);
+        return r;
 }
 
 int nsm_entry_list(struct nsm_view *view, int dir_fd, uint64_t parent, const char *name,
@@ -179,17 +241,17 @@ int nsm_data_flags(int flags)
 }
 
 /* A name that is there already when a file is to be made without O_EXCL. */
-static int open_existing(struct nsm_view *view, uint64_t parent, const char *name, int dir_fd,
-                         int flags, struct nsm_entry *ret, int *ret_fd)
+static int open_existing(struct nsm_view *view, const struct place *at, int flags,
+                         struct nsm_entry *ret, int *ret_fd)
 {
         struct statx stx;
 
-        int r = nsm_statx(dir_fd, name, &stx);
+        int r = nsm_statx(at->dir_fd, at->name, &stx);
         if (r < 0)
                 return r;
         if (!S_ISREG(stx.stx_mode))
                 return S_ISDIR(stx.stx_mode) ? -EISDIR : -EEXIST;
-        cleanup_fd int fd = openat(dir_fd, name, nsm_data_flags(flags));
+        cleanup_fd int fd = openat(at->dir_fd, at->name, nsm_data_flags(flags));
         if (fd < 0)
                 return -errno;
         r = nsm_statx(fd, "", &stx);
@@ -201,7 +263,7 @@ static int open_existing(struct nsm_view *view, uint64_t parent, const char *nam
                         r = nsm_statx(fd, "", &stx);
         }
         if (r == 0)
-                r = note(view, parent, name, &stx, MADE, ret);
+                r = note_open(view, at, &stx, ret);
         if (r == 0)
                 *ret_fd = nsm_take_fd(&fd);
         return r;
@@ -217,15 +279,16 @@ int nsm_entry_create(struct nsm_view *view, uint64_t parent, const char *name, m
         int r = prepare(view, parent, name, mode, caller, &dir);
         if (r < 0)
                 return r;
+        struct place at = { dir.fd, parent, name, nsm_moves_now(&view->moves) };
         cleanup_fd int fd = openat(dir.fd, name, nsm_data_flags(flags) | O_CREAT | O_EXCL,
                                    mode & ~S_IFMT);
         if (fd < 0 && errno == EEXIST && !(flags & O_EXCL))
-                return open_existing(view, parent, name, dir.fd, flags, ret, ret_fd);
+                return open_existing(view, &at, flags, ret, ret_fd);
         if (fd < 0)
                 return -errno;
         r = nsm_statx(fd, "", &stx);
         if (r == 0)
-                r = note(view, parent, name, &stx, MADE, ret);
+                r = note_open(view, &at, &stx, ret);
         if (r == 0)
                 *ret_fd = nsm_take_fd(&fd);
         return r;
@@ -247,7 +310,7 @@ int nsm_entry_tmpfile(struct nsm_view *view, uint64_t parent, mode_t mode, int f
                 return -errno;
         r = nsm_statx(fd, "", &stx);
         if (r == 0)
-                r = note(view, 0, NULL, &stx, MADE, ret);
+                r = note_open(view, &(struct place){ 0 }, &stx, ret);
         if (r == 0)
                 *ret_fd = nsm_take_fd(&fd);
         return r;
@@ -271,11 +334,12 @@ int nsm_entry_link(struct nsm_view *view, uint64_t node, uint64_t parent, const 
                 r = nsm_dir_get(view, parent, &dir);
         if (r < 0)
                 return r;
+        struct place at = { dir.fd, parent, name, nsm_moves_now(&view->moves) };
         if (linkat(AT_FDCWD, nsm_fd_path(fd).text, dir.fd, name, AT_SYMLINK_FOLLOW) < 0)
                 return -errno;
         r = nsm_statx(fd, "", &stx);
         if (r == 0)
-                r = note(view, parent, name, &stx, MADE, ret);
+                r = note_open(view, &at, &stx, ret);
         if (r == 0)
                 nsm_unpin_named(view, ret->node);
         return r;

@@ -26,8 +26,11 @@ void nsm_moved_note(struct nsm_view *view, uint64_t node, uint64_t dir, const ch
         pthread_rwlock_wrlock(&view->changes);
         if (node != NSM_TABLE_ROOT && is_there(view, node, dir, name)) {
                 pthread_mutex_lock(&view->lock);
-                if (nsm_table_get(&view->table, node) && nsm_table_get(&view->table, dir))
+                const struct nsm_inode *inode = nsm_table_get(&view->table, node);
+                if (inode) {
+                        nsm_moves_note(&view->moves, inode->ino);
                         nsm_table_add_link(&view->table, (uint32_t)node, (uint32_t)dir, name);
+                }
                 pthread_mutex_unlock(&view->lock);
         }
         pthread_rwlock_unlock(&view->changes);

@@ -20,6 +20,7 @@ struct visit {
 };
 
 struct place {
+        uint64_t lookups; /* of the record, before the place is looked at */
         uint32_t parent;
         char name[NSM_FILE_NAME_MAX + 1];
 };
@@ -36,6 +37,7 @@ static bool nth_place(struct nsm_view *view, uint64_t node, int nth, struct plac
                 at = nsm_names_at(&view->table.names, at)->next;
         if (at) {
                 struct nsm_link *link = nsm_names_at(&view->table.names, at);
+                ret->lookups = inode->nlookup;
                 ret->parent = link->parent;
                 memcpy(ret->name, link->name, link->len);
                 ret->name[link->len] = '\0';
@@ -45,25 +47,39 @@ static bool nth_place(struct nsm_view *view, uint64_t node, int nth, struct plac
         return found;
 }
 
+/*
+ * Forgets a place where the node was not found. Not when a lookup has counted
+ * since: it may have found the node there, just after we looked.
+ */
+static void prune_place(struct nsm_view *view, uint64_t node, const struct place *place)
+{
+        pthread_mutex_lock(&view->lock);
+        struct nsm_inode *inode = nsm_table_get(&view->table, node);
+        if (inode && inode->nlookup == place->lookups) {
+                nsm_moves_note(&view->moves, inode->ino);
+                nsm_table_remove_link(&view->table, (uint32_t)node, place->parent, place->name);
+        }
+        pthread_mutex_unlock(&view->lock);
+}
+
 static int visit_places(struct nsm_view *view, uint64_t node, struct visit *visit, bool prune)
 {
         struct place place;
         int nth = 0;
 
-        while (nth < NSM_TABLE_LINKS_MAX && nth_place(view, node, nth, &place)) {
+        /* What is not forgotten is looked at again: a bounded number of times. */
+        for (int n = 0; n < 2 * NSM_TABLE_LINKS_MAX && nth < NSM_TABLE_LINKS_MAX &&
+                        nth_place(view, node, nth, &place); n++) {
                 cleanup_nsm_dir struct nsm_dir dir = { 0 };
                 int r = nsm_resolve_try_dir(view, place.parent, &dir);
                 if (r == 0)
                         r = visit->at_place(view, dir.fd, place.name, visit);
                 if (!nsm_resolve_is_gone(r))
                         return r;
-                if (!prune) {
+                if (prune)
+                        prune_place(view, node, &place);
+                else
                         nth++;
-                        continue;
-                }
-                pthread_mutex_lock(&view->lock);
-                nsm_table_remove_link(&view->table, (uint32_t)node, place.parent, place.name);
-                pthread_mutex_unlock(&view->lock);
         }
         return -ESTALE;
 }

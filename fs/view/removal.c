@@ -38,6 +38,15 @@ static int take_hold(struct nsm_view *view, int dir_fd, const char *name, struct
         return 0;
 }
 
+/* What a name stood for has it no more. Under the lock. */
+static void unlinked(struct nsm_view *view, struct victim *victim, uint64_t parent,
+                     const char *name)
+{
+        nsm_moves_note(&view->moves, victim->identity.ino);
+        nsm_pin_unlinked(view, nsm_table_find(&view->table, &victim->identity),
+                         (uint32_t)parent, name, &victim->fd);
+}
+
 int nsm_entry_remove(struct nsm_view *view, uint64_t parent, const char *name, int flags)
 {
         cleanup_nsm_dir struct nsm_dir dir = { 0 };
@@ -56,8 +65,7 @@ int nsm_entry_remove(struct nsm_view *view, uint64_t parent, const char *name, i
         r = unlinkat(dir.fd, name, flags) < 0 ? -errno : 0;
         if (r == 0) {
                 pthread_mutex_lock(&view->lock);
-                nsm_pin_unlinked(view, nsm_table_find(&view->table, &victim.identity),
-                                 (uint32_t)parent, name, &victim.fd);
+                unlinked(view, &victim, parent, name);
                 pthread_mutex_unlock(&view->lock);
         }
         pthread_rwlock_unlock(&view->changes);
@@ -71,10 +79,14 @@ struct move {
         struct victim source, target;
 };
 
-/* A record's name moved. Under the lock. */
-static void follow(struct nsm_view *view, uint32_t node, uint64_t from, const char *old_name,
-                   uint64_t to, const char *new_name)
+/* What a name stood for has another one now. Under the lock. */
+static void follow(struct nsm_view *view, const struct victim *victim, uint64_t from,
+                   const char *old_name, uint64_t to, const char *new_name)
 {
+        uint32_t node = nsm_table_find(&view->table, &victim->identity);
+
+        /* Also of an inode that nobody knows yet: somebody may be about to note it. */
+        nsm_moves_note(&view->moves, victim->identity.ino);
         if (!node)
                 return;
         nsm_table_add_link(&view->table, node, (uint32_t)to, new_name);
@@ -85,17 +97,15 @@ static void follow(struct nsm_view *view, uint32_t node, uint64_t from, const ch
 
 static void follow_move(struct nsm_view *view, struct move *m)
 {
-        pthread_mutex_lock(&view->lock);
-        uint32_t source = nsm_table_find(&view->table, &m->source.identity);
-        uint32_t target = m->target.fd < 0
-                                  ? 0 : nsm_table_find(&view->table, &m->target.identity);
+        const struct victim *source = &m->source, *target = &m->target;
 
+        pthread_mutex_lock(&view->lock);
         if (m->flags & RENAME_EXCHANGE) {
                 follow(view, source, m->old_parent, m->old_name, m->new_parent, m->new_name);
                 follow(view, target, m->new_parent, m->new_name, m->old_parent, m->old_name);
-        } else if (m->target.fd < 0 || m->source.identity.ino != m->target.identity.ino) {
-                nsm_pin_unlinked(view, target, (uint32_t)m->new_parent, m->new_name,
-                                 &m->target.fd);
+        } else if (target->fd < 0 || source->identity.ino != target->identity.ino) {
+                if (target->fd >= 0)
+                        unlinked(view, &m->target, m->new_parent, m->new_name);
                 follow(view, source, m->old_parent, m->old_name, m->new_parent, m->new_name);
         }
         /* else: two names of one file, of which rename(2) leaves both */

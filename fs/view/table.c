@@ -327,7 +327,7 @@ int nsm_table_remember(struct nsm_table *table, const struct nsm_identity *ident
         nsm_table_record(table, index)->nlookup++;
         if (name && index != NSM_TABLE_ROOT)
                 r = nsm_table_add_link(table, index, parent, name);
-        else if (!name)
+        else if (!name && !nsm_table_record(table, index)->links)
                 nsm_table_record(table, index)->nameless = true;
         if (r < 0) {
                 nsm_table_forget(table, index, 1);

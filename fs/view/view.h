@@ -6,8 +6,9 @@
  * Locks, in the order in which they are taken:
  *   changes  shared by operations that change names, from before the system
  *            call until the table says the same; exclusive by whoever did not
- *            find an inode where the table has it, to look again while nothing
- *            changes (see resolve.h). Nothing is resolved under it when shared.
+ *            find an inode where the table has it, or was overtaken again and
+ *            again by changes (see moves.h), to look again while nothing changes
+ *            (see resolve.h). Nothing is resolved under it when shared.
  *   lock     the table, the caches and all counters; no slow call under it.
  */
 #ifndef NSM_VIEW_VIEW_H
@@ -23,6 +24,7 @@
 #include "fs/view/handles.h"
 #include "fs/view/ids.h"
 #include "fs/view/limits.h"
+#include "fs/view/moves.h"
 #include "fs/view/room.h"
 #include "fs/view/table.h"
 #include "fs/worker.h"
@@ -62,6 +64,7 @@ struct nsm_view {
         struct nsm_dircache dirs;
         struct nsm_handles handles;
         struct nsm_room room;
+        struct nsm_moves moves;
         uint32_t handles_reserved; /* for files that are being made */
         uint32_t pins; /* records with a descriptor of their own */
 };
