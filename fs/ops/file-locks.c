@@ -14,6 +14,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/ops/ops.h"
+#include "fs/view/lock-waits.h"
 
 #define STACK_SIZE ((size_t)64 << 10)
 /* How often, and how long in between, a waiter is told that it is interrupted: for 10 s. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "fs/view/locks.h"
+#include "fs/view/locks-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,31 +7,6 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/view/thread.h"
-
-#define BUCKETS 64u
-
-struct nsm_lock_owner {
-        struct nsm_lock_owner *next;
-        uint64_t node, owner;
-        int fd;               /* owned */
-        bool lent;            /* the description is that of the open file @handle */
-        pthread_mutex_t busy; /* from a change on the storage until it is written down */
-        /* below under the lock of struct nsm_locks */
-        unsigned refs; /* operations */
-        struct nsm_ranges ranges;
-        uint64_t handle; /* through which it asked first */
-        bool process;    /* it asked through another one, too: it is no open file */
-        pid_t pid;       /* the kernel's, of the process that locked last */
-};
-
-struct nsm_locks {
-        struct nsm_view *view;
-        pthread_mutex_t lock;
-        /* below under @lock */
-        struct nsm_lock_owner *buckets[BUCKETS];
-        uint32_t count;
-        struct nsm_lock_wait *waits;
-};
 
 static void free_owner(struct nsm_lock_owner *owner)
 {
@@ -57,7 +32,7 @@ void nsm_locks_free(struct nsm_locks *locks)
 {
         if (!locks)
                 return;
-        for (unsigned b = 0; b < BUCKETS; b++) {
+        for (unsigned b = 0; b < NSM_LOCKS_BUCKETS; b++) {
                 while (locks->buckets[b]) {
                         struct nsm_lock_owner *o = locks->buckets[b];
                         locks->buckets[b] = o->next;
@@ -71,7 +46,7 @@ void nsm_locks_free(struct nsm_locks *locks)
 /* The place that points to such an owner, or to the end of its list. Under the lock. */
 static struct nsm_lock_owner **place_of(struct nsm_locks *locks, uint64_t node, uint64_t owner)
 {
-        struct nsm_lock_owner **at = &locks->buckets[(node ^ owner ^ owner >> 32) % BUCKETS];
+        struct nsm_lock_owner **at = &locks->buckets[(node ^ owner ^ owner >> 32) % NSM_LOCKS_BUCKETS];
 
         while (*at && ((*at)->node != node || (*at)->owner != owner))
                 at = &(*at)->next;
@@ -139,7 +114,7 @@ static int open_for_locks(const struct nsm_locks *locks, int known, int *ret, bo
 /* Whether somebody locks through the very description of an open file. Under the lock. */
 static bool is_lent(const struct nsm_locks *locks, uint64_t node, uint64_t handle)
 {
-        for (unsigned b = 0; b < BUCKETS; b++)
+        for (unsigned b = 0; b < NSM_LOCKS_BUCKETS; b++)
                 for (struct nsm_lock_owner *o = locks->buckets[b]; o; o = o->next)
                         if (o->lent && o->node == node && o->handle == handle)
                                 return true;
@@ -271,82 +246,6 @@ int nsm_lock_wait(struct nsm_locks *locks, struct nsm_lock_owner *owner, const s
         return r;
 }
 
-/* Notes all waits of an owner as reached. Returns whether one was not before. */
-static bool reach(struct nsm_locks *locks, uint64_t owner)
-{
-        bool more = false;
-
-        for (struct nsm_lock_wait *w = locks->waits; w; w = w->next) {
-                if (w->owner->owner != owner || w->reached)
-                        continue;
-                w->reached = more = true;
-        }
-        return more;
-}
-
-/* Reaches whatever those wait for who hold what @wait wants. -EDEADLK: that is @self. */
-static int follow(struct nsm_locks *locks, const struct nsm_lock_wait *wait, uint64_t self,
-                  bool *ret_more)
-{
-        for (unsigned b = 0; b < BUCKETS; b++) {
-                for (struct nsm_lock_owner *o = locks->buckets[b]; o; o = o->next) {
-                        if (o->node != wait->owner->node || o->owner == wait->owner->owner ||
-                            !nsm_ranges_conflict(&o->ranges, &wait->range))
-                                continue;
-                        if (o->owner == self)
-                                return -EDEADLK;
-                        *ret_more |= reach(locks, o->owner);
-                }
-        }
-        return 0;
-}
-
-/* Whether @first leads back to its owner. At most NSM_LOCK_WAITERS_MAX rounds. */
-static int find_circle(struct nsm_locks *locks, struct nsm_lock_wait *first)
-{
-        uint64_t self = first->owner->owner;
-        bool more = false;
-
-        for (struct nsm_lock_wait *w = locks->waits; w; w = w->next)
-                w->reached = false;
-        int r = follow(locks, first, self, &more);
-        while (r == 0 && more) {
-                more = false;
-                for (struct nsm_lock_wait *w = locks->waits; r == 0 && w; w = w->next)
-                        if (w->reached)
-                                r = follow(locks, w, self, &more);
-        }
-        return r;
-}
-
-int nsm_lock_begin_wait(struct nsm_locks *locks, struct nsm_lock_wait *wait,
-                        struct nsm_lock_owner *owner, const struct flock *lock)
-{
-        *wait = (struct nsm_lock_wait){ .owner = owner, .range = nsm_range_of(lock) };
-        pthread_mutex_lock(&locks->lock);
-        int r = find_circle(locks, wait);
-        if (r == 0) /* so that nothing fails once the storage has the lock */
-                r = nsm_ranges_promise(&owner->ranges, NSM_LOCK_RANGES_MAX);
-        if (r == 0) {
-                wait->next = locks->waits;
-                locks->waits = wait;
-        }
-        pthread_mutex_unlock(&locks->lock);
-        return r;
-}
-
-void nsm_lock_end_wait(struct nsm_locks *locks, struct nsm_lock_wait *wait)
-{
-        pthread_mutex_lock(&locks->lock);
-        struct nsm_lock_wait **at = &locks->waits;
-        while (*at && *at != wait)
-                at = &(*at)->next;
-        if (*at)
-                *at = wait->next;
-        nsm_ranges_redeem(&wait->owner->ranges);
-        pthread_mutex_unlock(&locks->lock);
-}
-
 /* Who of this view holds the first byte of what the storage says is locked, or 0. */
 static pid_t find_holder(struct nsm_locks *locks, const struct nsm_lock_owner *but,
                          const struct flock *held)
@@ -355,7 +254,7 @@ static pid_t find_holder(struct nsm_locks *locks, const struct nsm_lock_owner *b
         pid_t pid = 0;
 
         pthread_mutex_lock(&locks->lock);
-        for (unsigned b = 0; !pid && b < BUCKETS; b++)
+        for (unsigned b = 0; !pid && b < NSM_LOCKS_BUCKETS; b++)
                 for (struct nsm_lock_owner *o = locks->buckets[b]; !pid && o; o = o->next)
                         if (o != but && o->node == but->node &&
                             nsm_ranges_conflict(&o->ranges, &byte))
@@ -401,7 +300,7 @@ static struct nsm_lock_owner *find_any(struct nsm_locks *locks, uint64_t node, u
         struct nsm_lock_owner *found = NULL;
 
         pthread_mutex_lock(&locks->lock);
-        for (unsigned b = 0; locks->count && !found && b < BUCKETS; b++) {
+        for (unsigned b = 0; locks->count && !found && b < NSM_LOCKS_BUCKETS; b++) {
                 found = locks->buckets[b];
                 while (found && (found->node != node || found->handle != handle ||
                                  found->process || !found->ranges.n))

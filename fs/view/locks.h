@@ -43,28 +43,12 @@ void nsm_locks_put(struct nsm_locks *locks, struct nsm_lock_owner *owner);
 /* Locks or unlocks without waiting; l_pid is the kernel's. 0, -EAGAIN, -ENOLCK, or -errno. */
 int nsm_lock_set(struct nsm_locks *locks, struct nsm_lock_owner *owner, const struct flock *lock);
 
-/* Somebody who waits. In a list while it does. */
-struct nsm_lock_wait {
-        struct nsm_lock_wait *next;
-        struct nsm_lock_owner *owner; /* referenced by the caller */
-        struct nsm_range range;
-        bool reached; /* by the search for a circle */
-};
-
 /*
- * Notes that an owner will wait. -EDEADLK: it would wait for itself, through
- * whatever others of this view. -ENOLCK or -ENOMEM: it would hold too much. It
- * is not noted then.
- */
-int nsm_lock_begin_wait(struct nsm_locks *locks, struct nsm_lock_wait *wait,
-                        struct nsm_lock_owner *owner, const struct flock *lock);
-
-/*
- * Waits, once: -EINTR when a signal came, then it may be called again. After
- * any other result the wait is to be ended.
+ * Waits, once, between nsm_lock_begin_wait() and nsm_lock_end_wait() (lock-waits.h):
+ * -EINTR when a signal came, then it may be called again. After any other result
+ * the wait is to be ended.
  */
 int nsm_lock_wait(struct nsm_locks *locks, struct nsm_lock_owner *owner, const struct flock *lock);
-void nsm_lock_end_wait(struct nsm_locks *locks, struct nsm_lock_wait *wait);
 
 /*
  * F_GETLK: l_pid is the kernel's of whoever holds it through this view, and 0
