@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where a view is known to differ from its storage (fs/README.md), in what the
+ * cases of tests/posix do not say: each function runs on an ext4, then on a view of it.
+ */
+#include <dirent.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+
+#include "tests/integration/view-kit.h"
+
+#define DISK_BYTES ((uint64_t)64 << 20)
+#define FILE_BYTES (8 << 20)
+#define LIMIT_MS 30000
+
+/* Root of both sides is the host's. */
+static struct view_kit kit_on_ext4(const char *coherence)
+{
+        struct view_kit k = { .w = nsm_world_new() };
+
+        k.src = nsm_world_add_ext4(k.w, "src", DISK_BYTES);
+        k.mnt = nsm_world_printf(k.w, "%s/mnt", k.w->dir);
+        nsm_world_must(k.w, "mkdir mnt && nsmountfs src mnt -o idmap=0:0:65536,coherence=%s",
+                       coherence);
+        return k;
+}
+
+struct side {
+        struct view_kit *kit;
+        bool view;
+        int (*fn)(bool view);
+};
+
+static int do_there(void *arg)
+{
+        const struct side *s = arg;
+
+        CHECK(chdir(s->view ? s->kit->mnt : s->kit->src) == 0);
+        return s->fn(s->view);
+}
+
+static void do_on_sides(struct view_kit *k, const char *what, int (*fn)(bool view))
+{
+        for (int view = 0; view < 2; view++) {
+                struct side s = { k, view, fn };
+                struct nsm_output *o = nsm_world_call(k->w, do_there, &s);
+                cr_assert_eq(o->status, 0, "%s, %s: %s%s", what, view ? "view" : "storage",
+                             o->out, o->err);
+        }
+}
+
+static void do_with(const char *coherence, int (*fn)(bool view))
+{
+        cleanup_view_kit struct view_kit k = kit_on_ext4(coherence);
+
+        do_on_sides(&k, coherence, fn);
+}
+
+static void do_on_both(int (*fn)(bool view))
+{
+        do_with("exclusive", fn);
+        do_with("shared", fn);
+}
+
+/* Sets one flag, or takes it away. */
+static int set_flag(const char *path, int flag, bool on)
+{
+        int fd = open(path, O_RDONLY | O_CLOEXEC), flags = 0;
+        int result = fd < 0 ? -1 : ioctl(fd, FS_IOC_GETFLAGS, &flags);
+
+        flags = on ? flags | flag : flags & ~flag;
+        if (result == 0)
+                result = ioctl(fd, FS_IOC_SETFLAGS, &flags);
+        if (fd >= 0)
+                close(fd);
+        return result;
+}
+
+/* access(2) does not know of the flag; what would change the file does. */
+static int look_at_immutable(bool view)
+{
+        const char *name = view ? "seen" : "stored";
+
+        CHECK(write_text(name, "text") == 0);
+        CHECK(set_flag(name, FS_IMMUTABLE_FL, true) == 0);
+        if (view)
+                CHECK(access(name, W_OK) == 0);
+        else
+                CHECK_ERR(access(name, W_OK), EPERM);
+        CHECK_ERR(open(name, O_WRONLY), EPERM);
+        CHECK_ERR(truncate(name, 0), EPERM);
+        CHECK(set_flag(name, FS_IMMUTABLE_FL, false) == 0);
+        return 0;
+}
+
+Test(view_differences, access_does_not_know_what_is_immutable)
+{
+        NSM_REQUIRE();
+        do_on_both(look_at_immutable);
+}
+
+/* O_APPEND can be taken from the file, and yet nothing that is there is changed. */
+static int clear_append(bool view)
+{
+        const char *name = view ? "seen" : "stored";
+        int fd;
+
+        CHECK(write_text(name, "text") == 0);
+        CHECK(set_flag(name, FS_APPEND_FL, true) == 0);
+        fd = open(name, O_WRONLY | O_APPEND | O_CLOEXEC);
+        CHECK(fd >= 0);
+        if (view)
+                CHECK(fcntl(fd, F_SETFL, 0) == 0);
+        else
+                CHECK_ERR(fcntl(fd, F_SETFL, 0), EPERM);
+        CHECK(pwrite(fd, "more", 4, 0) == 4 && has_text(name, "textmore"));
+        CHECK(set_flag(name, FS_APPEND_FL, false) == 0 && close(fd) == 0);
+        return 0;
+}
+
+Test(view_differences, append_only_files_keep_what_they_have)
+{
+        NSM_REQUIRE();
+        do_on_both(clear_append);
+}
+
+/* Has the next read move the access time; @path may be a link. */
+static int make_unread(const char *path)
+{
+        const struct timespec times[2] = { { 1000, 0 }, { .tv_nsec = UTIME_OMIT } };
+
+        return utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW);
+}
+
+static bool was_read(const char *path)
+{
+        struct stat st;
+
+        return fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_atime != 1000;
+}
+
+static int read_links(bool view)
+{
+        const char *name = view ? "seen" : "stored";
+        char target[8];
+
+        CHECK(symlink("target", name) == 0 && make_unread(name) == 0);
+        CHECK(readlink(name, target, sizeof target) == 6);
+        CHECK(make_unread(name) == 0);
+        CHECK(readlink(name, target, sizeof target) == 6);
+        CHECK(was_read(name) == !view);
+        return 0;
+}
+
+Test(view_differences, a_link_that_is_cached_is_not_read)
+{
+        NSM_REQUIRE();
+        do_on_both(read_links);
+}
+
+static int list(DIR *d)
+{
+        int n = 0;
+
+        while (d && readdir(d))
+                n++;
+        return n;
+}
+
+static int read_directories(bool view)
+{
+        const char *name = view ? "seen" : "stored";
+        DIR *d;
+
+        CHECK(mkdir(name, 0755) == 0 && make_unread(name) == 0);
+        /* The first opening sees that a read moves the time; the second one may be cached. */
+        for (int i = 0; i < 2; i++) {
+                d = opendir(name);
+                CHECK(list(d) == 2 && was_read(name) && closedir(d) == 0);
+        }
+        d = opendir(name);
+        CHECK(d && make_unread(name) == 0);
+        CHECK(list(d) == 2 && was_read(name) == !view && closedir(d) == 0);
+        /* Whoever opens it now reads it. */
+        d = opendir(name);
+        CHECK(list(d) == 2 && was_read(name) && closedir(d) == 0);
+        return 0;
+}
+
+Test(view_differences, a_directory_read_from_the_cache_is_not_read)
+{
+        NSM_REQUIRE();
+        do_with("exclusive", read_directories); /* a shared view may drop it at any time */
+}
+
+static int read_mappings(bool view)
+{
+        const char *name = view ? "seen" : "stored";
+        int fd;
+        const volatile char *text;
+
+        CHECK(write_text(name, "text") == 0 && make_unread(name) == 0);
+        fd = open(name, O_RDONLY | O_CLOEXEC);
+        CHECK(fd >= 0);
+        text = mmap(NULL, 4, PROT_READ, MAP_SHARED, fd, 0);
+        CHECK(text != MAP_FAILED && text[0] == 't');
+        CHECK(was_read(name));
+        CHECK(close(fd) == 0);
+        return 0;
+}
+
+Test(view_differences, a_mapping_is_a_read)
+{
+        NSM_REQUIRE();
+        do_on_both(read_mappings);
+}
+
+/* Where data goes through the worker, the storage hears of what is read, not of the mapping. */
+static int map_without_reading(bool view)
+{
+        const char *name = view ? "seen" : "stored";
+        int fd;
+        const volatile char *text;
+
+        CHECK(write_text(name, "text") == 0 && make_unread(name) == 0);
+        fd = open(name, O_RDONLY | O_CLOEXEC);
+        CHECK(fd >= 0);
+        text = mmap(NULL, 4, PROT_READ, MAP_SHARED, fd, 0);
+        CHECK(text != MAP_FAILED && was_read(name) == !view);
+        CHECK(text[0] == 't' && was_read(name));
+        CHECK(make_unread(name) == 0 && text[1] == 'e' && !was_read(name));
+        CHECK(close(fd) == 0);
+        return 0;
+}
+
+Test(view_differences, a_mapping_is_no_read_where_the_worker_reads)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = { .w = nsm_world_new() };
+
+        /* Stacked storage is not passed through. */
+        nsm_world_add_ext4(k.w, "disk", DISK_BYTES);
+        k.src = nsm_world_printf(k.w, "%s/src", k.w->dir);
+        k.mnt = nsm_world_printf(k.w, "%s/mnt", k.w->dir);
+        nsm_world_must(k.w, "mkdir src mnt disk/lower disk/upper disk/work && "
+                       "mount -t overlay -o lowerdir=disk/lower,upperdir=disk/upper,"
+                       "workdir=disk/work overlay src && "
+                       "nsmountfs src mnt -o idmap=0:0:65536,coherence=exclusive");
+        do_on_sides(&k, "worker", map_without_reading);
+}
+
+static uint64_t free_blocks(void)
+{
+        struct statvfs st;
+
+        return statvfs(".", &st) == 0 ? st.f_bfree : 0;
+}
+
+static bool has_room_again(void *before)
+{
+        return free_blocks() + 16 >= *(uint64_t *)before; /* a directory may have grown */
+}
+
+/* The kernel tells the worker of the last close, and does not wait for it. */
+static int get_room_back(bool view)
+{
+        static char zeroes[FILE_BYTES];
+        uint64_t before = free_blocks();
+        int fd = open("large", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+        CHECK(fd >= 0 && write(fd, zeroes, sizeof zeroes) == sizeof zeroes && fsync(fd) == 0);
+        CHECK(!has_room_again(&before));
+        CHECK(unlink("large") == 0);
+        CHECK(!has_room_again(&before));
+        CHECK(close(fd) == 0);
+        CHECK(view || has_room_again(&before));
+        CHECK(nsm_wait_until(LIMIT_MS, has_room_again, &before));
+        return 0;
+}
+
+Test(view_differences, room_comes_back_after_the_last_close)
+{
+        NSM_REQUIRE();
+        do_on_both(get_room_back);
+}
+
+enum sync { BY_FSYNC, BY_SYNCFS, BY_SYNC };
+
+struct writing {
+        const char *dir, *text;
+        enum sync how;
+};
+
+static int write_and_sync(void *arg)
+{
+        const struct writing *s = arg;
+        int fd;
+
+        CHECK(chdir(s->dir) == 0);
+        fd = open(s->text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        CHECK(fd >= 0);
+        for (int i = 0; i < 1000; i++)
+                CHECK(dprintf(fd, "content %s\n", s->text) > 0);
+        if (s->how == BY_SYNC)
+                sync();
+        else
+                CHECK((s->how == BY_FSYNC ? fsync(fd) : syncfs(fd)) == 0);
+        return 0;
+}
+
+/* Whether the disk, which is a file itself, has what was written. */
+static bool reaches_the_disk(struct view_kit *k, const char *dir, enum sync how, int number)
+{
+        struct writing s = { dir, nsm_world_printf(k->w, "file-%d-%d", how, number), how };
+        struct nsm_output *o = nsm_world_call(k->w, write_and_sync, &s);
+
+        cr_assert_eq(o->status, 0, "%s", o->err);
+        return nsm_world_run(k->w, "grep -aq 'content %s' src.img", s.text)->status == 0;
+}
+
+/* FUSE_SYNCFS is virtiofs's. */
+Test(view_differences, syncfs_does_not_reach_the_storage)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = kit_on_ext4("exclusive");
+        bool reached = true;
+
+        cr_assert(reaches_the_disk(&k, k.src, BY_SYNCFS, 0));
+        /* Somebody else's sync(2) may come between. */
+        for (int i = 1; reached && i <= 5; i++)
+                reached = reaches_the_disk(&k, k.mnt, BY_SYNCFS, i);
+        cr_assert_not(reached);
+        cr_assert(reaches_the_disk(&k, k.mnt, BY_FSYNC, 0));
+        cr_assert(reaches_the_disk(&k, k.mnt, BY_SYNC, 0)); /* all of the machine */
+}
