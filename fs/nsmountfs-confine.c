@@ -126,11 +126,12 @@ static uint64_t capabilities_for(const struct nsm_view_config *config)
 
 /*
  * What the host's root may do through the view, and nobody else, as the kernel
- * sees to; without them, as in a container, it is refused.
+ * sees to; without them, as in a container, it is refused. And what makes it fast.
  */
 static uint64_t optional_capabilities_for(const struct nsm_view_config *config)
 {
-        return BIT(CAP_SYS_ADMIN) |     /* raised for trusted.* and security.* attributes */
+        return BIT(CAP_SYS_NICE) |      /* raised where a thread goes to its caller's processor */
+               BIT(CAP_SYS_ADMIN) |     /* raised for trusted.* and security.* attributes */
                (config->read_only ? 0 :
                 BIT(CAP_MKNOD) |        /* device nodes are made */
                 BIT(CAP_LINUX_IMMUTABLE)); /* raised where inode flags change */

@@ -41,7 +41,7 @@ static const char *const allowed[] = {
         "brk", "munmap", "mremap", "memfd_create",
         /* threads, signals, time */
         "futex", "rseq", "set_robust_list", "set_tid_address", "gettid", "getpid", "getppid",
-        "sched_yield", "sched_getaffinity", "exit", "exit_group", "rt_sigaction",
+        "sched_yield", "sched_getaffinity", "sched_setaffinity", "exit", "exit_group", "rt_sigaction",
         "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack", "restart_syscall",
         "nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres", "gettimeofday", "time",
         /* what the C library asks for itself: random numbers of malloc, sysconf */
@@ -94,6 +94,9 @@ static const struct limited {
         { "unshare", 0, IS, CLONE_FS },
         /* The own view's superblock as it is: the kernel drops what it caches of it. */
         { "fsconfig", 1, IS, FSCONFIG_CMD_RECONFIGURE },
+        /* Own threads give way to their callers. Nothing of real time. */
+        { "sched_setscheduler", 1, IS, SCHED_OTHER },
+        { "sched_setscheduler", 1, IS, SCHED_IDLE },
         /* No new code. */
         { "mmap", 2, HAS_NOT, PROT_EXEC },
         { "mprotect", 2, HAS_NOT, PROT_EXEC },

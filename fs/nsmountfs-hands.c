@@ -15,6 +15,16 @@ uint64_t nsm_hand_now_ms(void)
         return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+pid_t nsm_hand_caller(const void *message, size_t size)
+{
+        struct fuse_in_header header;
+
+        if (size < sizeof header)
+                return 0;
+        memcpy(&header, message, sizeof header);
+        return (pid_t)header.pid;
+}
+
 bool nsm_hand_take(struct nsm_hand *hands, unsigned n, unsigned slot, const void *message,
                    size_t size)
 {

@@ -30,6 +30,9 @@ struct nsm_hand {
         uint64_t due_ms; /* CLOCK_MONOTONIC; 0: not interrupted */
 };
 
+/* Whose request a message is, as the pid namespace of /dev/fuse has it; 0: nobody's. */
+pid_t nsm_hand_caller(const void *message, size_t size);
+
 /*
  * A thread has read a message. When it interrupts a request that another one
  * has in hand, that is noted, and true returned.

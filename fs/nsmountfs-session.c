@@ -43,6 +43,7 @@ struct session {
         bool running[NSM_THREADS_STUCK_MAX];
         bool reading[NSM_THREADS_STUCK_MAX]; /* or to be: a signal disturbs nothing */
         struct nsm_turns turns;
+        struct nsm_near_rules near;
         struct nsm_hand hands[NSM_THREADS_STUCK_MAX];
         uint64_t progress; /* requests that have been answered */
         unsigned threads; /* that run */
@@ -90,12 +91,16 @@ static int start_thread(struct session *s)
 }
 
 /* A request has come: sees to it that somebody can wait for the next one. */
-static void leave_wait(struct session *s, unsigned slot, const struct fuse_buf *buf)
+static void leave_wait(struct session *s, unsigned slot, struct nsm_near *near,
+                       const struct fuse_buf *buf)
 {
-        bool more = nsm_turns_came(&s->turns, fuse_session_fd(s->transport.fuse));
-        bool look;
+        bool look, more = false, soon = true;
 
+        if (!near->on)
+                more = nsm_turns_came(&s->turns, &soon);
+        int cpu = nsm_near_came(near, nsm_hand_caller(buf->mem, buf->size), soon);
         pthread_mutex_lock(&s->lock);
+        nsm_turns_go(&s->turns, near, cpu);
         nsm_turns_give(&s->turns, more);
         s->reading[slot] = false;
         if (--s->waiting == 0 && s->threads < NSM_THREADS_MAX)
@@ -141,9 +146,10 @@ static bool trim_thread(struct session *s, struct fuse_buf *buf, unsigned *seen)
         return go;
 }
 
-static void end_thread(struct session *s, unsigned slot)
+static void end_thread(struct session *s, unsigned slot, struct nsm_near *near)
 {
         pthread_mutex_lock(&s->lock);
+        nsm_turns_go(&s->turns, near, -1);
         s->running[slot] = false;
         s->threads--;
         atomic_store_explicit(&s->fs.view->stats->threads, s->threads, memory_order_relaxed);
@@ -152,14 +158,22 @@ static void end_thread(struct session *s, unsigned slot)
 }
 
 /* Waits for its turn and then for a request. As nsm_transport_receive(). */
-static int receive(struct session *s, struct fuse_buf *buf)
+static int receive(struct session *s, struct nsm_near *near, struct fuse_buf *buf)
 {
         pthread_mutex_lock(&s->lock);
-        bool turn = nsm_turns_take(&s->turns);
+        bool turn = nsm_turns_take(&s->turns, near);
         pthread_mutex_unlock(&s->lock);
         if (!turn)
                 return -EINTR;
-        if (!nsm_turns_look(&s->turns, fuse_session_fd(s->transport.fuse)))
+        if (near->on && !nsm_near_wait(near, s->turns.fd)) {
+                pthread_mutex_lock(&s->lock);
+                bool robbed = !near->on;
+                nsm_turns_go(&s->turns, near, -1);
+                pthread_mutex_unlock(&s->lock);
+                if (robbed)
+                        return -EINTR;
+        }
+        if (!near->on && !nsm_turns_look(&s->turns))
                 nsm_thread_settle(s->fs.view);
         int r = nsm_transport_receive(&s->transport, buf);
         if (r <= 0) {
@@ -175,12 +189,14 @@ static void *serve_thread(void *arg)
         struct start start = *(struct start *)arg;
         struct session *s = start.session;
         struct fuse_buf buf = { 0 };
+        struct nsm_near near;
         unsigned seen = s->trim;
         int r = 0;
 
         free(arg);
+        nsm_near_init(&near, &s->near);
         while (!fuse_session_exited(s->transport.fuse)) {
-                r = receive(s, &buf);
+                r = receive(s, &near, &buf);
                 if (r == -EINTR) {
                         if (trim_thread(s, &buf, &seen))
                                 goto out;
@@ -189,7 +205,7 @@ static void *serve_thread(void *arg)
                 }
                 if (r <= 0)
                         break;
-                leave_wait(s, start.slot, &buf);
+                leave_wait(s, start.slot, &near, &buf);
                 nsm_transport_process(&s->transport, &buf);
                 enter_wait(s, start.slot);
         }
@@ -202,7 +218,7 @@ static void *serve_thread(void *arg)
         kill(getpid(), SIGNAL_END);
 out:
         free(buf.mem);
-        end_thread(s, start.slot);
+        end_thread(s, start.slot, &near);
         return NULL;
 }
 
@@ -359,7 +375,7 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         sigset_t signals;
 
         s.fs.on_ready_arg = &s;
-        nsm_turns_init(&s.turns, &s.lock);
+        nsm_turns_init(&s.turns, &s.lock, fuse_fd);
         /* Many short-lived threads, few of them busy: no memory kept for each of them. */
         mallopt(M_ARENA_MAX, 2);
         mallopt(M_MMAP_THRESHOLD, 128 << 10);
@@ -367,6 +383,7 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         if (r < 0)
                 return nsm_error_set(err, r, "the view's witness did not start: it needs /proc, "
                                      "and CAP_SYS_PTRACE and CAP_SYS_CHROOT");
+        nsm_near_rules_init(&s.near, view, s.fs.witness);
         if (s.fs.policy.forward_locks)
                 r = nsm_locks_new(view, &s.fs.locks);
         if (r == 0)

@@ -19,13 +19,13 @@ static uint64_t now_ns(void)
         return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
 }
 
-void nsm_turns_init(struct nsm_turns *turns, pthread_mutex_t *lock)
+void nsm_turns_init(struct nsm_turns *turns, pthread_mutex_t *lock, int fd)
 {
         pthread_condattr_t attr;
         cpu_set_t cpus;
         int n = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
 
-        *turns = (struct nsm_turns){ .lock = lock, .alone = n == 1, .roomy = n > 2,
+        *turns = (struct nsm_turns){ .lock = lock, .fd = fd, .alone = n == 1, .roomy = n > 2,
                                      .credit_ns = CREDIT_MAX_NS, .credit_at = now_ns() };
         pthread_condattr_init(&attr);
         pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -54,6 +54,21 @@ static bool wait_for(struct nsm_turns *turns, uint64_t until)
         return pthread_cond_timedwait(&turns->watch, turns->lock, &t) == 0;
 }
 
+static bool is_asked(const struct nsm_turns *turns)
+{
+        struct pollfd p = { .fd = turns->fd, .events = POLLIN };
+
+        return poll(&p, 1, 0) > 0;
+}
+
+/* Takes it from a thread that is near and does not run: what it has in hand it ends. */
+static void rob(struct nsm_turns *turns)
+{
+        nsm_near_give_up(turns->near);
+        turns->near = NULL;
+        turns->taken = false;
+}
+
 /* Until the turn is free for longer than a quick request takes. */
 static void keep_watch(struct nsm_turns *turns, unsigned kicks)
 {
@@ -63,8 +78,11 @@ static void keep_watch(struct nsm_turns *turns, unsigned kicks)
         while (turns->kicks == kicks) {
                 uint64_t given = turns->given;
                 bool late = !wait_for(turns, now_ns() + NSM_TURN_PATIENCE_NS) &&
-                            !turns->taken && turns->given == given;
+                            turns->given == given &&
+                            (!turns->taken || (turns->near && is_asked(turns)));
 
+                if (late && turns->near)
+                        rob(turns);
                 if (late)
                         begin_handing_on(turns, now_ns());
                 if (late || (turns->offered && !turns->taken))
@@ -82,12 +100,24 @@ static void keep_watch(struct nsm_turns *turns, unsigned kicks)
         pthread_cond_signal(&turns->rest);
 }
 
-bool nsm_turns_take(struct nsm_turns *turns)
+void nsm_turns_go(struct nsm_turns *turns, struct nsm_near *near, int cpu)
+{
+        if (cpu >= 0 && now_ns() < turns->hand_on_until)
+                return;
+        nsm_near_go(near, cpu);
+        if (near->on)
+                turns->near = near;
+        else if (turns->near == near)
+                turns->near = NULL;
+}
+
+bool nsm_turns_take(struct nsm_turns *turns, struct nsm_near *near)
 {
         unsigned kicks = turns->kicks;
 
         turns->without++;
         while (turns->taken && turns->kicks == kicks) {
+                nsm_turns_go(turns, near, -1);
                 if (turns->watched)
                         pthread_cond_wait(&turns->rest, turns->lock);
                 else
@@ -130,14 +160,13 @@ static uint64_t allowance(struct nsm_turns *turns, uint64_t now)
         return turns->look_ns < turns->credit_ns ? turns->look_ns : 0;
 }
 
-bool nsm_turns_look(struct nsm_turns *turns, int fd)
+bool nsm_turns_look(struct nsm_turns *turns)
 {
-        struct pollfd p = { .fd = fd, .events = POLLIN };
         uint64_t now = turns->began = now_ns();
         uint64_t end = now + allowance(turns, now);
 
         while (now < end) {
-                if (poll(&p, 1, 0) != 0)
+                if (is_asked(turns))
                         return true;
                 sched_yield(); /* who is to ask may wait for this very processor */
                 now = now_ns();
@@ -147,11 +176,9 @@ bool nsm_turns_look(struct nsm_turns *turns, int fd)
         return false;
 }
 
-bool nsm_turns_came(struct nsm_turns *turns, int fd)
+bool nsm_turns_came(struct nsm_turns *turns, bool *ret_soon)
 {
-        struct pollfd p = { .fd = fd, .events = POLLIN };
-        bool soon = now_ns() - turns->began < NSM_TURN_LOOK_NS;
-
-        turns->look_ns = soon && !turns->alone ? NSM_TURN_LOOK_NS : 0;
-        return turns->roomy && poll(&p, 1, 0) > 0;
+        *ret_soon = now_ns() - turns->began < NSM_TURN_LOOK_NS;
+        turns->look_ns = *ret_soon && !turns->alone ? NSM_TURN_LOOK_NS : 0;
+        return turns->roomy && is_asked(turns);
 }

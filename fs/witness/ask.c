@@ -69,15 +69,19 @@ void nsm_witness_free(struct nsm_witness *witness)
         free(witness);
 }
 
-static int ask(struct nsm_witness *witness, const struct nsm_witness_question *question)
+/* Gives the question its number. */
+static int ask_locked(struct nsm_witness *witness, struct nsm_witness_question *question,
+                      int patience_ms)
 {
         int answer = 0;
+
+        question->number = ++witness->number;
 
         if (witness->fd < 0)
                 return -EOPNOTSUPP;
         int r = write(witness->fd, question, sizeof *question) == sizeof *question ? 0 : -EPIPE;
         if (r == 0)
-                r = take_answer(witness->fd, question->number, PATIENCE_MS, &answer);
+                r = take_answer(witness->fd, question->number, patience_ms, &answer);
         if (r == -EPIPE) {
                 nsm_log(LOG_WARNING, "the view's witness is gone: of callers less is known");
                 nsm_close_fd(nsm_take_fd(&witness->fd));
@@ -86,14 +90,29 @@ static int ask(struct nsm_witness *witness, const struct nsm_witness_question *q
         return r < 0 ? r : answer;
 }
 
-int nsm_witness_ask(struct nsm_witness *witness, pid_t pid, uid_t uid, gid_t gid)
+static int ask(struct nsm_witness *witness, struct nsm_witness_question *question,
+               int patience_ms)
 {
-        if (pid <= 0)
+        if ((pid_t)question->pid <= 0)
                 return -EOPNOTSUPP;
         pthread_mutex_lock(&witness->lock);
-        struct nsm_witness_question question = { .number = ++witness->number,
-                                                 .pid = (uint32_t)pid, .uid = uid, .gid = gid };
-        int r = ask(witness, &question);
+        int r = ask_locked(witness, question, patience_ms);
         pthread_mutex_unlock(&witness->lock);
         return r;
+}
+
+int nsm_witness_ask(struct nsm_witness *witness, pid_t pid, uid_t uid, gid_t gid)
+{
+        struct nsm_witness_question question = { .subject = NSM_WITNESS_RIGHTS,
+                                                 .pid = (uint32_t)pid, .uid = uid, .gid = gid };
+
+        return ask(witness, &question, PATIENCE_MS);
+}
+
+int nsm_witness_ask_processor(struct nsm_witness *witness, pid_t pid)
+{
+        struct nsm_witness_question question = { .subject = NSM_WITNESS_PROCESSOR,
+                                                 .pid = (uint32_t)pid };
+
+        return ask(witness, &question, NSM_WITNESS_HINT_MS);
 }

@@ -5,8 +5,14 @@
 
 #include <stdint.h>
 
+enum nsm_witness_subject {
+        NSM_WITNESS_RIGHTS,    /* the answer: NSM_CALLER_* bits */
+        NSM_WITNESS_PROCESSOR, /* where it ran last */
+};
+
 struct nsm_witness_question {
         uint32_t number; /* the answer has it, too */
+        uint32_t subject;
         uint32_t pid;
         uint32_t uid, gid;
 };
@@ -16,7 +22,7 @@ struct nsm_witness_question {
 
 struct nsm_witness_answer {
         uint32_t number;
-        int32_t result; /* NSM_CALLER_* bits, or -errno */
+        int32_t result; /* or -errno */
 };
 
 #endif

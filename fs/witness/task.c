@@ -12,6 +12,8 @@
 #include "fs/base/idmap.h"
 #include "fs/witness/witness.h"
 
+#define FIELD_PROCESSOR 39 /* of /proc/PID/stat, counted from 1: proc(5) */
+
 /*
  * Numbers of chown, fchown, lchown, fchownat and their 32 bit kind, of x86 and
  * arm, and of the same machine's 32 bit programs. In none of these is it the
@@ -60,6 +62,18 @@ int nsm_task_parse_status(const char *text, struct nsm_task *ret)
         task.pending |= signals;
         *ret = task;
         return 0;
+}
+
+int nsm_task_parse_processor(const char *text)
+{
+        const char *at = strrchr(text, ')'); /* whatever a process calls itself */
+        int field = 2, cpu;
+
+        for (; at && field < FIELD_PROCESSOR; field++) {
+                at = strchr(at, ' ');
+                at = at ? at + 1 : NULL;
+        }
+        return at && sscanf(at, "%d", &cpu) == 1 && cpu >= 0 ? cpu : -EBADMSG;
 }
 
 bool nsm_task_map_has(const char *text, uint32_t host)

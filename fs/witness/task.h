@@ -28,6 +28,9 @@ bool nsm_task_map_has(const char *text, uint32_t host);
 /* The text of /proc/PID/syscall: whether it is of chown's family. */
 bool nsm_task_is_chowning(const char *text);
 
+/* The text of /proc/PID/stat: the processor that it ran on last, or -EBADMSG. */
+int nsm_task_parse_processor(const char *text);
+
 /* What a task may do to an inode with this owner and group: NSM_CALLER_* bits. */
 unsigned nsm_task_judge(const struct nsm_task *task, uint32_t uid, uint32_t gid);
 

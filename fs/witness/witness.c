@@ -85,6 +85,13 @@ static int read_syscall(uint32_t pid, char *text)
         return r;
 }
 
+static int find_processor(const struct nsm_witness_question *q, char *text)
+{
+        int r = read_file(q->pid, "stat", text);
+
+        return r < 0 ? r : nsm_task_parse_processor(text);
+}
+
 static int judge(const struct nsm_witness_question *q, char *status, char *text)
 {
         struct nsm_task task;
@@ -109,6 +116,12 @@ static int judge(const struct nsm_witness_question *q, char *status, char *text)
         if (r == 0)
                 task.chowns = nsm_task_is_chowning(text);
         return r < 0 ? r : (int)nsm_task_judge(&task, q->uid, q->gid);
+}
+
+static int answer_to(const struct nsm_witness_question *question, char *status, char *text)
+{
+        return question->subject == NSM_WITNESS_PROCESSOR ? find_processor(question, text)
+                                                          : judge(question, status, text);
 }
 
 /* What reading procfs and answering takes, and no more. */
@@ -191,7 +204,8 @@ static void __attribute__((noreturn)) run(int socket_fd, int proc_fd)
         while (write(FD_SOCKET, &answer, sizeof answer) == sizeof answer &&
                read(FD_SOCKET, &question, sizeof question) == sizeof question)
                 answer = (struct nsm_witness_answer){ .number = question.number,
-                                                      .result = judge(&question, status, text) };
+                                                      .result = answer_to(&question, status,
+                                                                          text) };
         _exit(EXIT_SUCCESS);
 }
 

@@ -21,6 +21,8 @@
 #define NSM_CALLER_IS_FOREIGN 64u  /* its user namespace has neither id: an id-mapped mount? */
 #define NSM_CALLER_IS_KILLED 32u   /* it will end as soon as it is answered, or is gone */
 
+#define NSM_WITNESS_HINT_MS 2
+
 struct nsm_witness;
 
 /*
@@ -46,5 +48,12 @@ void nsm_witness_free(struct nsm_witness *witness);
  * Any thread; one at a time. -EOPNOTSUPP: nobody knows; -ETIMEDOUT.
  */
 int nsm_witness_ask(struct nsm_witness *witness, pid_t pid, uid_t uid, gid_t gid);
+
+/*
+ * The number of the processor that the thread @pid runs on, or ran on last. As
+ * nsm_witness_ask(), but for a hint that is not worth waiting for: -ETIMEDOUT
+ * comes after NSM_WITNESS_HINT_MS.
+ */
+int nsm_witness_ask_processor(struct nsm_witness *witness, pid_t pid);
 
 #endif

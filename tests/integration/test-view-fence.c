@@ -98,6 +98,8 @@ Test(fence, programs_and_other_processes)
                 KILLED(setresgid, 1, 1, 1),
                 KILLED(setpriority, 0, 0, -20),
                 KILLED(sched_setscheduler, 0, 1, P(text)),
+                KILLED(sched_setscheduler, 0, 2, P(text)),
+                KILLED(sched_setattr, 0, P(text), 0),
                 KILLED(prlimit64, 0, RLIMIT_NOFILE, P(text), 0),
                 KILLED(setrlimit, RLIMIT_NOFILE, P(text)),
         };

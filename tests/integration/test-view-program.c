@@ -201,9 +201,9 @@ Test(view_program, it_is_confined)
         cr_assert(strstr(out, "CapBnd:\t0000000000000000"), "%s", out);
         /*
          * CHOWN DAC_OVERRIDE FOWNER FSETID SETGID SETUID SETFCAP, LINUX_IMMUTABLE MKNOD
-         * SYS_ADMIN, and not one more.
+         * SYS_ADMIN SYS_NICE, and not one more.
          */
-        cr_assert(strstr(out, "CapPrm:\t00000000882002db"), "%s", out);
+        cr_assert(strstr(out, "CapPrm:\t0000000088a002db"), "%s", out);
         cr_assert(strstr(out, "CapEff:\t00000000880000cb"), "%s", out);
         cr_assert(strstr(out, "Seccomp:\t2"), "%s", out);
         cr_assert(strstr(out, "own mnt\nown net\nown ipc\nown uts\nown cgroup\nown pid\n"), "%s",
@@ -221,5 +221,5 @@ Test(view_program, a_read_only_worker_has_less)
         const char *out = nsm_world_must(
                 k.w, "cat /proc/$(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:\")/status", k.base);
 
-        cr_assert(strstr(out, "CapPrm:\t00000000002000c2"), "%s", out);
+        cr_assert(strstr(out, "CapPrm:\t0000000000a000c2"), "%s", out);
 }

@@ -37,6 +37,21 @@ Test(witness_task, a_status_is_read)
         cr_assert_eq(t.pending, 0);
 }
 
+Test(witness_task, a_processor_is_read)
+{
+        /* Of a process that calls itself "a) R 1 (b". */
+        static const char stat[] =
+                "7 (a) R 1 (b) S 1 7 7 0 -1 4194560 133 0 2 0 1 2 0 0 20 0 1 0 99 8192 200 "
+                "18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 63 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+        char cut[sizeof stat];
+
+        cr_assert_eq(nsm_task_parse_processor(stat), 63);
+        for (size_t len = 0; len < (size_t)(strstr(stat, " 63 ") - stat); len++) {
+                snprintf(cut, sizeof cut, "%.*s", (int)len, stat);
+                cr_assert_eq(nsm_task_parse_processor(cut), -EBADMSG, "%s", cut);
+        }
+}
+
 Test(witness_task, a_status_that_lacks_a_line_is_refused)
 {
         static const char *const names[] = { "\nUid:", "\nGid:", "Groups:\t5", "SigPnd", "ShdPnd",
