@@ -130,7 +130,7 @@ static uint64_t capabilities_for(const struct nsm_view_config *config)
  */
 static uint64_t optional_capabilities_for(const struct nsm_view_config *config)
 {
-        return BIT(CAP_SYS_NICE) |      /* raised where a thread goes to its caller's processor */
+        return BIT(CAP_SYS_NICE) |      /* a thread gives way to its caller, and no longer */
                BIT(CAP_SYS_ADMIN) |     /* raised for trusted.* and security.* attributes */
                (config->read_only ? 0 :
                 BIT(CAP_MKNOD) |        /* device nodes are made */

@@ -9,7 +9,6 @@
 
 #include "fs/base/log.h"
 #include "fs/base/sys.h"
-#include "fs/view/thread.h"
 
 #define STAY -2
 #define SECOND_NS UINT64_C(1000000000)
@@ -22,12 +21,13 @@ static uint64_t now_ns(void)
         return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
 }
 
-void nsm_near_rules_init(struct nsm_near_rules *rules, struct nsm_view *view,
-                         struct nsm_witness *witness)
+static _Thread_local struct nsm_near *mine;
+
+void nsm_near_rules_init(struct nsm_near_rules *rules, struct nsm_witness *witness)
 {
         uint64_t permitted = 0;
 
-        *rules = (struct nsm_near_rules){ .view = view, .witness = witness };
+        *rules = (struct nsm_near_rules){ .witness = witness };
         rules->usable = nsm_sys_get_capabilities(&permitted) == 0 &&
                         permitted & (uint64_t)1 << CAP_SYS_NICE &&
                         sched_getaffinity(0, sizeof rules->cpus, &rules->cpus) == 0 &&
@@ -37,6 +37,7 @@ void nsm_near_rules_init(struct nsm_near_rules *rules, struct nsm_view *view,
 void nsm_near_init(struct nsm_near *near, struct nsm_near_rules *rules)
 {
         *near = (struct nsm_near){ .rules = rules, .tid = gettid() };
+        mine = near;
 }
 
 bool nsm_near_wait(struct nsm_near *near, int fd)
@@ -66,7 +67,7 @@ static int follow(struct nsm_near *near)
         if (++near->misses < NSM_NEAR_MISSES)
                 return STAY;
         near->misses = 0;
-        int cpu = near->moves++ < NSM_NEAR_MISSES ? find(near) : -1;
+        int cpu = near->moves++ < NSM_NEAR_MOVES ? find(near) : -1;
         return cpu == near->cpu ? STAY : cpu;
 }
 
@@ -98,40 +99,46 @@ int nsm_near_came(struct nsm_near *near, pid_t caller, bool soon)
         return cpu < 0 ? STAY : cpu;
 }
 
-/* SCHED_IDLE is left with a capability alone, or within RLIMIT_NICE (sched(7)). */
-static bool set_policy(struct nsm_near *near, int policy)
+/* SCHED_IDLE is left with CAP_SYS_NICE alone, or within RLIMIT_NICE (sched(7)). */
+static void set_policy(pid_t tid, int policy)
 {
-        struct nsm_thread *thread = nsm_thread_get(near->rules->view);
         struct sched_param none = { 0 };
 
-        if (!thread || nsm_thread_raise(thread, CAP_SYS_NICE) < 0)
-                return false;
-        bool done = sched_setscheduler(near->tid, policy, &none) == 0;
-        nsm_thread_lower(thread, CAP_SYS_NICE);
-        return done;
+        if (sched_setscheduler(tid, policy, &none) < 0)
+                nsm_log(LOG_WARNING, "a thread's scheduling policy stays: %m");
 }
 
-static bool come(struct nsm_near *near, int cpu)
+void nsm_near_give_way(void)
 {
-        cpu_set_t one;
+        if (mine && mine->answered && atomic_load_explicit(&mine->on, memory_order_relaxed)) {
+                mine->gives_way = true;
+                set_policy(0, SCHED_IDLE);
+        }
+}
 
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        return sched_setaffinity(near->tid, sizeof one, &one) == 0 &&
-               (near->on || set_policy(near, SCHED_IDLE));
+void nsm_near_go_on(void)
+{
+        if (mine && mine->gives_way) {
+                mine->gives_way = false;
+                set_policy(0, SCHED_OTHER);
+        }
 }
 
 void nsm_near_go(struct nsm_near *near, int cpu)
 {
+        cpu_set_t one;
+
         if (cpu == STAY || (cpu < 0 && !near->on))
                 return;
-        if (cpu >= 0 && come(near, cpu)) {
+        CPU_ZERO(&one);
+        if (cpu >= 0)
+                CPU_SET(cpu, &one);
+        if (cpu >= 0 && sched_setaffinity(near->tid, sizeof one, &one) == 0) {
                 near->cpu = cpu;
                 atomic_store_explicit(&near->on, true, memory_order_relaxed);
                 return;
         }
-        if (!set_policy(near, SCHED_OTHER))
-                nsm_log(LOG_WARNING, "a thread keeps giving way to all others: %m");
+        set_policy(near->tid, SCHED_OTHER);
         sched_setaffinity(near->tid, sizeof near->rules->cpus, &near->rules->cpus);
         atomic_store_explicit(&near->on, false, memory_order_relaxed);
 }

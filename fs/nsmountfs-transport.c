@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fs/nsmountfs-near.h"
 #include "fs/ops/wire.h"
 
 /* Asked for where the kernel offers it. */
@@ -40,8 +41,12 @@ static ssize_t write_reply(int fd, struct iovec *iov, int count, void *userdata)
         struct nsm_transport *t = fs->transport;
         const struct fuse_out_header *header = iov[0].iov_base;
 
-        if (!header->unique || header->unique != t->init_unique || header->error)
-                return writev(fd, iov, count);
+        if (!header->unique || header->unique != t->init_unique || header->error) {
+                nsm_near_give_way();
+                ssize_t n = writev(fd, iov, count);
+                nsm_near_go_on();
+                return n;
+        }
         ssize_t n = count == 2 && iov[1].iov_len <= sizeof(struct fuse_init_out)
                             ? write_init_reply(t, fd, iov) : writev(fd, iov, count);
         /* Not before: until then the kernel does not know that the view can be id-mapped. */

@@ -77,7 +77,8 @@ static void keep_watch(struct nsm_turns *turns, unsigned kicks)
         turns->watched = turns->awake = true;
         while (turns->kicks == kicks) {
                 uint64_t given = turns->given;
-                bool late = !wait_for(turns, now_ns() + NSM_TURN_PATIENCE_NS) &&
+                uint64_t patience = turns->near ? NSM_TURN_NEAR_PATIENCE_NS : NSM_TURN_PATIENCE_NS;
+                bool late = !wait_for(turns, now_ns() + patience) &&
                             turns->given == given &&
                             (!turns->taken || (turns->near && is_asked(turns)));
 
@@ -87,7 +88,7 @@ static void keep_watch(struct nsm_turns *turns, unsigned kicks)
                         begin_handing_on(turns, now_ns());
                 if (late || (turns->offered && !turns->taken))
                         break;
-                quiet = turns->taken && turns->given == given ? quiet + 1 : 0;
+                quiet = turns->taken && turns->given == given && !turns->near ? quiet + 1 : 0;
                 if (quiet < QUIET_ROUNDS)
                         continue;
                 quiet = 0;

@@ -24,6 +24,8 @@
 
 /* For how long a request may be served before the next one is waited for elsewhere. */
 #define NSM_TURN_PATIENCE_NS 1000000
+/* The same of a thread that is near: whoever wakes to look drives its caller away. */
+#define NSM_TURN_NEAR_PATIENCE_NS 4000000
 /* For how long the next request is looked for without sleep. */
 #define NSM_TURN_LOOK_NS 100000
 /* How much of a processor looking in vain may take, in percent, over some time. */

@@ -34,7 +34,7 @@ struct nsm_thread {
  */
 #define NSM_CAPS_HELD_BACK                                                      \
         ((uint64_t)1 << CAP_FSETID | (uint64_t)1 << CAP_LINUX_IMMUTABLE |       \
-         (uint64_t)1 << CAP_SYS_ADMIN | (uint64_t)1 << CAP_SYS_NICE)
+         (uint64_t)1 << CAP_SYS_ADMIN)
 
 /* Decimal text of a descriptor: its path in the thread's working directory. */
 struct nsm_fd_path {

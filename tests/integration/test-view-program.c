@@ -204,7 +204,7 @@ Test(view_program, it_is_confined)
          * SYS_ADMIN SYS_NICE, and not one more.
          */
         cr_assert(strstr(out, "CapPrm:\t0000000088a002db"), "%s", out);
-        cr_assert(strstr(out, "CapEff:\t00000000880000cb"), "%s", out);
+        cr_assert(strstr(out, "CapEff:\t00000000888000cb"), "%s", out);
         cr_assert(strstr(out, "Seccomp:\t2"), "%s", out);
         cr_assert(strstr(out, "own mnt\nown net\nown ipc\nown uts\nown cgroup\nown pid\n"), "%s",
                   out);
