@@ -195,6 +195,8 @@ static void *serve_thread(void *arg)
 
         free(arg);
         nsm_near_init(&near, &s->near);
+        /* At once: it has inherited whatever its starter had raised. A failure is asked again. */
+        (void)nsm_thread_get(s->fs.view);
         while (!fuse_session_exited(s->transport.fuse)) {
                 r = receive(s, &near, &buf);
                 if (r == -EINTR) {

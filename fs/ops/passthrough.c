@@ -66,12 +66,15 @@ int nsm_passthrough_register(struct nsm_fs *fs, int fd)
 void nsm_passthrough_unregister(struct nsm_fs *fs, int number)
 {
         uint32_t argument = (uint32_t)number;
-        struct nsm_thread *thread = number ? nsm_thread_get(fs->view) : NULL;
 
-        if (!thread || nsm_thread_raise(thread, CAP_SYS_ADMIN) < 0)
+        if (!number)
                 return;
-        if (ioctl(fuse_session_fd(fs->fuse), NSM_WIRE_BACKING_CLOSE, &argument) < 0)
-                nsm_log(LOG_WARNING, "a file stays registered with the kernel: %m");
+        struct nsm_thread *thread = nsm_thread_get(fs->view);
+        int r = thread ? nsm_thread_raise(thread, CAP_SYS_ADMIN) : -errno;
+        if (r == 0 && ioctl(fuse_session_fd(fs->fuse), NSM_WIRE_BACKING_CLOSE, &argument) < 0)
+                r = -errno;
+        if (r < 0)
+                nsm_log(LOG_WARNING, "a file stays registered with the kernel: %s", strerror(-r));
 }
 
 void nsm_passthrough_forget_times(struct nsm_fs *fs, uint64_t node)

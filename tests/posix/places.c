@@ -16,9 +16,7 @@
 #define DISK_BYTES ((uint64_t)1 << 30)
 #define POOL 300 /* of each kind of device node, for what cannot make its own */
 
-enum { EXT4, VIEW, TENANT_EXT4, TENANT, VIEW_EXCLUSIVE, TENANT_SHARED, GRAFT,
-       PLACES };
-#define PLACES_USUAL VIEW_EXCLUSIVE /* so many of them; the others by NSM_POSIX_ALL=1 */
+enum { EXT4, VIEW, TENANT_EXT4, TENANT, VIEW_EXCLUSIVE, TENANT_SHARED, GRAFT, PLACES };
 _Static_assert(PLACES == PX_PLACES_MAX, "engine.h");
 
 static const struct px_place usual_places[PLACES] = {
@@ -171,7 +169,7 @@ void px_scene_make(struct nsm_world *w, const char *read_only, struct px_scene *
         struct nsm_fake_tenant *tenant = nsm_world_add_empty_tenant(w, "posix");
         const char *sources[PX_PLACES_MAX];
 
-        *ret = (struct px_scene){ .n = getenv("NSM_POSIX_ALL") ? PLACES : PLACES_USUAL };
+        *ret = (struct px_scene){ .n = PLACES };
         if (read_only)
                 ret->n = sizeof read_only_places / sizeof *read_only_places;
         memcpy(ret->places, read_only ? read_only_places : usual_places,

@@ -59,11 +59,11 @@
  * PLACES: ext4 (its own reference), view (a view of ext4 with an identity map;
  * ext4), tenant-ext4 (an id-mapped mount of ext4, seen in a tenant's user
  * namespace), tenant (a view with shifted ids and coherence=exclusive, seen
- * there; tenant-ext4). In the long suite view-exclusive, tenant-shared and graft
- * (attached by nsmountd, which passes events of the storage on), too.
- * Environment, to look closer: NSM_POSIX_ALL=1 for those places,
- * NSM_POSIX_CASE=TEXT runs the cases whose name has that text, NSM_POSIX_SHOW=1
- * prints every step with its result.
+ * there; tenant-ext4); view-exclusive and tenant-shared, the same two with the
+ * other coherence; graft (attached by nsmountd, which passes events of the storage
+ * on; tenant-ext4).
+ * Environment, to look closer: NSM_POSIX_CASE=TEXT runs the cases whose name has
+ * that text, NSM_POSIX_SHOW=1 prints every step with its result.
  */
 #ifndef NSM_TESTS_POSIX_POSIX_H
 #define NSM_TESTS_POSIX_POSIX_H
