@@ -96,6 +96,7 @@ static const struct limited {
         { "fsconfig", 1, IS, FSCONFIG_CMD_RECONFIGURE },
         /* Own threads give way to their callers. Nothing of real time. */
         { "sched_setscheduler", 1, IS, SCHED_OTHER },
+        { "sched_setscheduler", 1, IS, SCHED_BATCH },
         { "sched_setscheduler", 1, IS, SCHED_IDLE },
         /* No new code. */
         { "mmap", 2, HAS_NOT, PROT_EXEC },

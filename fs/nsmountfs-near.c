@@ -120,7 +120,8 @@ void nsm_near_go_on(void)
 {
         if (mine && mine->gives_way) {
                 mine->gives_way = false;
-                set_policy(0, SCHED_OTHER);
+                set_policy(0, atomic_load_explicit(&mine->on, memory_order_relaxed)
+                                      ? SCHED_BATCH : SCHED_OTHER);
         }
 }
 
@@ -135,6 +136,7 @@ void nsm_near_go(struct nsm_near *near, int cpu)
                 CPU_SET(cpu, &one);
         if (cpu >= 0 && sched_setaffinity(near->tid, sizeof one, &one) == 0) {
                 near->cpu = cpu;
+                set_policy(near->tid, SCHED_BATCH);
                 atomic_store_explicit(&near->on, true, memory_order_relaxed);
                 return;
         }

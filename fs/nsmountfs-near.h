@@ -8,8 +8,10 @@
  * reply wakes is moved to an idle processor. It does not where nothing but
  * SCHED_IDLE runs on his own (select_idle_sibling(), kernel/sched/fair.c), so the
  * thread that serves one quick caller goes there, and has that policy while it
- * replies. Not longer: a thread that holds a lock must not wait for all others. It
- * leaves when the caller stops, another asks, or it is not given the time it needs.
+ * replies. Not longer: a thread that holds a lock must not wait for all others.
+ * Otherwise it has SCHED_BATCH: a request does not take the processor from a caller
+ * who has more to do before he waits. It leaves when the caller stops, another asks,
+ * or it is not given the time it needs.
  *
  * Of the caller's processor the witness tells. Without CAP_SYS_NICE, a witness
  * or a second processor nothing happens.

@@ -38,7 +38,7 @@ static void assert_place(const struct nsm_near *near, const struct place *p, boo
         cpu_set_t cpus;
 
         cr_assert_eq(near->on, on);
-        cr_assert_eq(sched_getscheduler(near->tid), SCHED_OTHER);
+        cr_assert_eq(sched_getscheduler(near->tid), on ? SCHED_BATCH : SCHED_OTHER);
         cr_assert_eq(sched_getaffinity(near->tid, sizeof cpus, &cpus), 0);
         cr_assert_eq(CPU_COUNT(&cpus), on ? 1 : CPU_COUNT(&p->rules.cpus));
 }
@@ -61,7 +61,7 @@ Test(view_near, comes_and_leaves)
                 nsm_near_came(&near, caller, true);
                 nsm_near_go(&near, first_cpu(&p));
                 nsm_near_give_way();
-                cr_assert_eq(sched_getscheduler(0), caller ? SCHED_IDLE : SCHED_OTHER);
+                cr_assert_eq(sched_getscheduler(0), caller ? SCHED_IDLE : SCHED_BATCH);
                 nsm_near_go_on();
                 assert_place(&near, &p, true);
         }
