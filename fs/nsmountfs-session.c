@@ -384,7 +384,7 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
         int r = nsm_witness_new(start->witness_fd, &s.fs.witness);
         if (r < 0)
                 return nsm_error_set(err, r, "the view's witness did not start: it needs /proc, "
-                                     "and CAP_SYS_PTRACE and CAP_SYS_CHROOT");
+                                     "CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH and CAP_SYS_CHROOT");
         nsm_near_rules_init(&s.near, s.fs.witness);
         if (s.fs.policy.forward_locks)
                 r = nsm_locks_new(view, &s.fs.locks);

@@ -28,9 +28,9 @@ struct nsm_witness;
 /*
  * Starts a witness, the caller's child. It sees processes by the procfs at
  * /proc, whose pid namespace must be the one that /dev/fuse tells of, and takes
- * CAP_SYS_PTRACE from the caller. *ret_fd is the end to ask by; when that is
- * closed, the witness ends. Single-threaded callers only, in the namespaces of
- * the host. 0 or -errno.
+ * CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH from the caller. *ret_fd is the end to
+ * ask by; when that is closed, the witness ends. Single-threaded callers only, in
+ * the namespaces of the host. 0 or -errno.
  */
 int nsm_witness_start(int *ret_fd);
 

@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/sys.h"
@@ -93,6 +94,18 @@ static inline int callers_mount(void *arg)
         return 0;
 }
 
+/*
+ * Takes these ids as one who has executed a program since: what procfs tells of
+ * it is its own then, not root's.
+ */
+static inline int callers_become(uint32_t id, size_t n_groups, const gid_t *groups)
+{
+        if (setgroups(n_groups, groups) < 0 || setresgid(id, id, id) < 0 ||
+            setresuid(id, id, id) < 0)
+                return -1;
+        return prctl(PR_SET_DUMPABLE, 1);
+}
+
 struct callers_call {
         const char *dir;
         const struct caller *who;
@@ -108,8 +121,8 @@ static inline int callers_act_in_container(const struct callers_call *c)
         CHECK(pipe(go) == 0);
         pid_t pid = nsm_sys_fork(CLONE_NEWUSER, &pidfd);
         if (pid == 0) {
-                int r = read(go[0], &byte, 1) == 1 && setgroups(0, NULL) == 0 &&
-                        setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0 ? c->scene->act(0) : 1;
+                int r = read(go[0], &byte, 1) == 1 && callers_become(0, 0, NULL) == 0
+                                ? c->scene->act(0) : 1;
                 fflush(stdout);
                 _exit(r);
         }
@@ -128,8 +141,7 @@ static inline int callers_act(void *arg)
         if (c->who->container)
                 return callers_act_in_container(c);
         if (c->who->id != UINT32_MAX)
-                CHECK(setgroups(c->who->group ? 1 : 0, &group) == 0 &&
-                      setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0);
+                CHECK(callers_become(id, c->who->group ? 1 : 0, &group) == 0);
         return c->scene->act(c->base);
 }
 
