@@ -4,11 +4,13 @@
  * cases of tests/posix do not say: each function runs on an ext4, then on a view of it.
  */
 #include <dirent.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 
+#include "fs/base/sys.h"
 #include "tests/integration/view-kit.h"
 
 #define DISK_BYTES ((uint64_t)64 << 20)
@@ -100,6 +102,112 @@ Test(view_differences, access_does_not_know_what_is_immutable)
         NSM_REQUIRE();
         do_on_both(look_at_immutable);
 }
+
+/* Which of two refusals comes first is the kernel's to say, and it knows no flags here. */
+static int remove_flagged(bool view)
+{
+        const char *file = view ? "seen" : "stored", *dir = view ? "seen-d" : "stored-d";
+
+        CHECK(write_text(file, "text") == 0 && mkdir(dir, 0755) == 0);
+        CHECK(set_flag(file, FS_IMMUTABLE_FL, true) == 0);
+        CHECK(set_flag(dir, FS_APPEND_FL, true) == 0);
+        CHECK_ERR(unlink(file), EPERM);
+        CHECK_ERR(rmdir(dir), EPERM);
+        CHECK_ERR(rmdir(file), view ? ENOTDIR : EPERM);
+        CHECK_ERR(unlink(dir), view ? EISDIR : EPERM);
+        CHECK(set_flag(file, FS_IMMUTABLE_FL, false) == 0);
+        CHECK(set_flag(dir, FS_APPEND_FL, false) == 0);
+        return 0;
+}
+
+Test(view_differences, the_wrong_kind_is_refused_before_flags)
+{
+        NSM_REQUIRE();
+        do_on_both(remove_flagged);
+}
+
+/* What the kernel answers for a FUSE filesystem, or the C library by its number. */
+static int look_closely(bool view)
+{
+        const char *name = view ? "seen" : "stored";
+        struct statx stx;
+        struct statvfs fs;
+
+        CHECK(write_text(name, "text") == 0);
+        CHECK(set_flag(name, FS_IMMUTABLE_FL, true) == 0);
+        CHECK(statx(AT_FDCWD, name, 0, STATX_BASIC_STATS, &stx) == 0);
+        CHECK(!(stx.stx_attributes & STATX_ATTR_IMMUTABLE) == view);
+        CHECK(!(stx.stx_attributes_mask & STATX_ATTR_IMMUTABLE) == view);
+        CHECK(set_flag(name, FS_IMMUTABLE_FL, false) == 0);
+        CHECK(statvfs(".", &fs) == 0 && (fs.f_fsid == 0) == view);
+        CHECK(pathconf(".", _PC_LINK_MAX) == (view ? 127 : 65000));
+        return 0;
+}
+
+Test(view_differences, flags_number_and_link_limit_are_not_told)
+{
+        NSM_REQUIRE();
+        do_on_both(look_closely);
+}
+
+/* The kernel asks nothing that would tell this chown(2) from an owner's. */
+static int give_away(bool view)
+{
+        const char *name = view ? "seen" : "stored";
+        uint64_t all, few;
+        struct stat st;
+
+        CHECK(write_text(name, "text") == 0 && chown(name, 1, 1) == 0 && chmod(name, 04755) == 0);
+        CHECK(nsm_sys_get_capabilities(&all) == 0);
+        few = all & ~((uint64_t)1 << CAP_FOWNER);
+        CHECK(nsm_sys_set_capabilities(few, few) == 0);
+        int result = chown(name, 2, 2);
+        CHECK(view ? result == 0 : result < 0 && errno == EPERM);
+        CHECK(stat(name, &st) == 0 && (st.st_mode & 07777) == (view ? 0755 : 04755));
+        return 0;
+}
+
+Test(view_differences, who_may_only_chown_gives_set_id_files_away)
+{
+        NSM_REQUIRE();
+        do_on_both(give_away);
+}
+
+#if defined(__x86_64__)
+/* getdents64(2) as a 32 bit program calls it. */
+static long list_as_32_bits(int fd, void *buffer, size_t size)
+{
+        long result = 220;
+
+        __asm__ volatile("int $0x80" : "+a"(result) : "b"((long)fd), "c"(buffer), "d"(size)
+                         : "memory", "r8", "r9", "r10", "r11");
+        return result;
+}
+
+/* ext4 makes its cookies fit into the caller's long; the worker is never such a caller. */
+static int list_for_32_bits(bool view)
+{
+        const char *name = view ? "seen-d" : "stored-d";
+        void *buffer = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+        const struct dirent64 *first = buffer;
+
+        CHECK(buffer != MAP_FAILED && mkdir(name, 0755) == 0);
+        int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        CHECK(fd >= 0);
+        long n = list_as_32_bits(fd, buffer, 4096);
+        if (n == -ENOSYS || n == -EFAULT) /* a kernel without 32 bit programs */
+                return 0;
+        CHECK(n > 0 && ((uint64_t)first->d_off > INT32_MAX) == view);
+        return 0;
+}
+
+Test(view_differences, cookies_of_directories_have_64_bits)
+{
+        NSM_REQUIRE();
+        do_on_both(list_for_32_bits);
+}
+#endif
 
 /* O_APPEND can be taken from the file, and yet nothing that is there is changed. */
 static int clear_append(bool view)
