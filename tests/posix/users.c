@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "tests/posix/engine.h"
@@ -47,7 +48,7 @@ int px_become(struct px *px, const char *user)
                 return 0;
         n = parse_user(px, user, &uid, &gid, groups);
         if (setgroups((size_t)n, groups) < 0 || setresgid(gid, gid, 0) < 0 ||
-            setresuid(uid, uid, 0) < 0)
+            setresuid(uid, uid, 0) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0) /* as after execve(2) */
                 px_die(px, "cannot be user %s: %s", user, strerror(errno));
         return 1;
 }
