@@ -178,6 +178,7 @@ void nsm_op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int to_s
                 nsm_reply(req, r);
                 return;
         }
+        nsm_op_forget_listing(nsm_fs_of(req), node);
         nsm_view_show(nsm_view_of(req), &stx, &shown);
         /* After nothing a write comes that changes the mode, too: it must be asked for again. */
         fuse_reply_attr(req, &shown, nothing ? 0 : nsm_attr_timeout(nsm_fs_of(req), node));

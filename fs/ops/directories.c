@@ -9,6 +9,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/ops/ops.h"
 #include "fs/view/resolve.h"
+#include "fs/view/streams.h"
 
 /* Bytes of one getdents64(2): a few entries more than the reply holds are read again. */
 #define DENTS_MAX 32768
@@ -34,16 +35,26 @@ static int open_directory(struct nsm_fs *fs, fuse_ino_t node, struct fuse_file_i
         return r < 0 ? r : nsm_handle_open(fs, node, &fd, false, fi);
 }
 
-/* Whether what the kernel has cached of its entries is still so: all but '..' it knows itself. */
-static bool keeps_entries(struct nsm_fs *fs, fuse_ino_t node)
+/* The kernel caches what it is told from here on. */
+static void note_listing(struct nsm_fs *fs, fuse_ino_t node)
 {
         pthread_mutex_lock(&fs->view->lock);
         struct nsm_inode *inode = nsm_table_get(&fs->view->table, node);
-        bool moved = inode && inode->moved;
-        if (moved)
-                inode->moved = false;
+        if (inode)
+                inode->listed = fs->policy.keep_cache;
         pthread_mutex_unlock(&fs->view->lock);
-        return fs->policy.keep_cache && !moved;
+}
+
+void nsm_op_forget_listing(struct nsm_fs *fs, fuse_ino_t node)
+{
+        pthread_mutex_lock(&fs->view->lock);
+        struct nsm_inode *inode = nsm_table_get(&fs->view->table, node);
+        bool listed = inode && inode->listed;
+        if (listed)
+                inode->listed = false;
+        pthread_mutex_unlock(&fs->view->lock);
+        if (listed)
+                fuse_lowlevel_notify_inval_inode(fs->fuse, node, 0, 0);
 }
 
 void nsm_op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
@@ -51,13 +62,14 @@ void nsm_op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
         struct nsm_fs *fs = nsm_fs_of(req);
         bool moves_atime = false;
 
-        int r = open_directory(fs, node, fi, &moves_atime);
+        int r = fs->policy.opens_directories ? open_directory(fs, node, fi, &moves_atime) : -ENOSYS;
         if (r < 0) {
-                nsm_reply(req, r);
+                fuse_reply_err(req, -r);
                 return;
         }
-        fi->keep_cache = keeps_entries(fs, node) && !moves_atime;
+        fi->keep_cache = fs->policy.keep_cache && !moves_atime;
         fi->cache_readdir = fs->policy.keep_cache;
+        note_listing(fs, node);
         if (fuse_reply_open(req, fi) < 0)
                 nsm_handle_close(fs, fi);
 }
@@ -70,7 +82,8 @@ void nsm_op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 
 void nsm_op_fsyncdir(fuse_req_t req, fuse_ino_t node, int datasync, struct fuse_file_info *fi)
 {
-        int r = nsm_handle_fd(nsm_view_of(req), fi);
+        cleanup_fd int owned = -1;
+        int r = nsm_op_fd(nsm_fs_of(req), node, fi, &owned);
 
         if (r >= 0)
                 r = (datasync ? fdatasync(r) : fsync(r)) < 0 ? -errno : 0;
@@ -83,6 +96,8 @@ struct listing {
         struct nsm_fs *fs;
         fuse_ino_t node;
         int fd;
+        int64_t pos;  /* where the descriptor stands; -1: elsewhere */
+        int64_t next; /* where whoever gets the reply goes on */
         bool plus;
         char *out; /* the reply */
         size_t size, used;
@@ -141,45 +156,44 @@ static int add_plus(struct listing *l, const struct dirent64 *d)
 }
 
 /* Fills the reply from what one getdents64(2) gave. Returns whether there is room for more. */
-static bool add_entries(struct listing *l, const char *dents, size_t n, int64_t *pos)
+static bool add_entries(struct listing *l, const char *dents, size_t n)
 {
         for (size_t at = 0; at < n;) {
                 const struct dirent64 *d = (const struct dirent64 *)(dents + at);
                 if ((l->plus ? add_plus(l, d) : add_plain(l, d)) == 0)
                         return false;
-                *pos = d->d_off;
+                l->next = d->d_off;
                 at += d->d_reclen;
         }
         return true;
 }
 
-static int fill(struct listing *l, struct nsm_handle *handle, off_t off, char *dents)
+static int fill(struct listing *l, char *dents)
 {
         /* As much as fits the reply at its smallest, so that little is read twice. */
         size_t chunk = l->plus ? l->size / 6 : l->size;
         chunk = chunk > DENTS_MAX ? DENTS_MAX : chunk < DENTS_MIN ? DENTS_MIN : chunk;
 
-        if (handle->dir_pos != off && lseek(l->fd, off, SEEK_SET) < 0)
+        if (l->pos != l->next && lseek(l->fd, l->next, SEEK_SET) < 0)
                 return -errno;
-        handle->dir_pos = off;
         for (;;) {
                 ssize_t n = getdents64(l->fd, dents, chunk);
                 if (n < 0)
                         return l->used ? 0 : -errno;
                 if (n == 0)
                         return 0;
-                if (!add_entries(l, dents, (size_t)n, &handle->dir_pos)) {
-                        handle->dir_pos = -1; /* the descriptor is ahead of the reply */
+                bool room = add_entries(l, dents, (size_t)n);
+                l->pos = room ? l->next : -1; /* ahead of the reply */
+                if (!room)
                         return 0;
-                }
         }
 }
 
-static int fill_foreign(struct listing *l, off_t off)
+static int fill_foreign(struct listing *l)
 {
         struct dirent64 d = { .d_ino = 1, .d_type = DT_DIR };
 
-        for (int i = (int)off; i < 2; i++) {
+        for (int i = (int)l->next; i < 2; i++) {
                 strcpy(d.d_name, i ? ".." : ".");
                 d.d_off = i + 1;
                 if (add_plain(l, &d) == 0)
@@ -188,26 +202,66 @@ static int fill_foreign(struct listing *l, off_t off)
         return 0;
 }
 
+/* By the handle of whoever has opened it. */
+static int fill_opened(struct listing *l, const struct fuse_file_info *fi, char *dents)
+{
+        pthread_mutex_lock(&l->fs->view->lock);
+        struct nsm_handle *handle = nsm_handles_get(&l->fs->view->handles, fi->fh);
+        pthread_mutex_unlock(&l->fs->view->lock);
+        if (!handle)
+                return -EBADF;
+        if (handle->fd < 0) {
+                l->plus = false;
+                return fill_foreign(l);
+        }
+        l->fd = handle->fd;
+        l->pos = handle->dir_pos;
+        int r = fill(l, dents);
+        handle->dir_pos = l->pos;
+        return r;
+}
+
+static int fill_unopened(struct listing *l, char *dents)
+{
+        struct nsm_stream stream;
+
+        note_listing(l->fs, l->node);
+        int r = nsm_stream_take(l->fs->view, l->node, l->next, &stream);
+        if (r == -EXDEV) {
+                l->plus = false;
+                return fill_foreign(l);
+        }
+        if (r < 0)
+                return r;
+        l->fd = stream.fd;
+        l->pos = stream.pos;
+        r = fill(l, dents);
+        stream.next = l->next;
+        stream.pos = l->pos;
+        if (r == 0 && l->used)
+                nsm_stream_keep(l->fs->view, &stream);
+        else
+                nsm_close_fd(stream.fd);
+        return r;
+}
+
 static void list(fuse_req_t req, fuse_ino_t node, size_t size, off_t off,
                  struct fuse_file_info *fi, bool plus)
 {
         struct nsm_fs *fs = nsm_fs_of(req);
         struct nsm_thread *thread = nsm_thread_get(fs->view);
 
-        pthread_mutex_lock(&fs->view->lock);
-        struct nsm_handle *handle = nsm_handles_get(&fs->view->handles, fi->fh);
-        pthread_mutex_unlock(&fs->view->lock);
         if (size > NSM_REQUEST_BYTES_MAX)
                 size = NSM_REQUEST_BYTES_MAX;
         char *buffer = thread ? nsm_thread_buffer(thread, size + DENTS_MAX) : NULL;
-        if (!handle || !buffer) {
-                nsm_reply(req, handle ? -ENOMEM : -EBADF);
+        if (!buffer) {
+                nsm_reply(req, -ENOMEM);
                 return;
         }
-        struct listing l = { .req = req, .fs = fs, .node = node, .fd = handle->fd,
-                             .plus = plus && handle->fd >= 0, .out = buffer + DENTS_MAX,
-                             .size = size };
-        int r = handle->fd < 0 ? fill_foreign(&l, off) : fill(&l, handle, off, buffer);
+        struct listing l = { .req = req, .fs = fs, .node = node, .next = off, .plus = plus,
+                             .out = buffer + DENTS_MAX, .size = size };
+        int r = fs->policy.opens_directories ? fill_opened(&l, fi, buffer)
+                                             : fill_unopened(&l, buffer);
         if (r < 0)
                 nsm_reply(req, r);
         else

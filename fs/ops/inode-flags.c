@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/types.h>
 
+#include "fs/base/cleanup.h"
 #include "fs/ops/ops.h"
 #include "fs/view/thread.h"
 
@@ -56,13 +57,16 @@ void nsm_op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned cmd, void *arg,
                   size_t out_size)
 {
         struct nsm_view *view = nsm_view_of(req);
-        int fd = nsm_handle_fd(view, fi);
+        cleanup_fd int owned = -1;
+        int fd = nsm_op_fd(nsm_fs_of(req), node, fi, &owned);
         ssize_t size = size_read(cmd);
         struct fsxattr out = { 0 };
         int r = fd < 0 ? fd : size < 0 ? (int)size : 0;
 
         if (r == 0 && size == 0)
                 r = view->config.read_only ? -EROFS : change(view, fd, cmd, in, in_size);
+        if (r == 0 && size == 0)
+                nsm_op_forget_listing(nsm_fs_of(req), node);
         else if (r == 0)
                 r = ioctl(fd, cmd, &out) < 0 ? -errno : 0;
         if (r < 0) {

@@ -97,11 +97,14 @@ void nsm_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino
         struct nsm_thread *thread = nsm_thread_get(view);
         struct nsm_caller caller = nsm_caller_of(req);
         int r = thread ? 0 : -errno;
+        uint32_t moved[2] = { 0 };
 
         if (r == 0 && (flags & RENAME_WHITEOUT)) /* leaves a new inode behind */
                 r = nsm_caller_become(view, thread, &caller);
         if (r == 0)
-                r = nsm_entry_rename(view, parent, name, new_parent, new_name, flags);
+                r = nsm_entry_rename(view, parent, name, new_parent, new_name, flags, moved);
+        for (int i = 0; i < 2 && moved[i]; i++) /* '..', and a time that makes atime due */
+                nsm_op_forget_listing(nsm_fs_of(req), moved[i]);
         nsm_reply(req, r);
 }
 

@@ -7,6 +7,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/view/pins.h"
+#include "fs/view/resolve.h"
 
 /* A year: the kernel's own clock of cached names would end before "without end". */
 #define TIMEOUT_ENDLESS 31536000.0
@@ -25,6 +26,7 @@ struct nsm_policy nsm_policy_for(enum nsm_coherence coherence)
                 .negative_timeout = timeout,
                 .keep_cache = coherence == NSM_COHERENCE_EXCLUSIVE,
                 .forward_locks = coherence != NSM_COHERENCE_EXCLUSIVE,
+                .opens_directories = true,
         };
 }
 
@@ -89,6 +91,22 @@ int nsm_handle_fd(struct nsm_view *view, const struct fuse_file_info *fi)
         int fd = handle && handle->fd >= 0 ? handle->fd : -EBADF;
         pthread_mutex_unlock(&view->lock);
         return fd;
+}
+
+int nsm_op_fd(struct nsm_fs *fs, fuse_ino_t node, const struct fuse_file_info *fi, int *ret_owned)
+{
+        bool dir = false;
+
+        if (!fs->policy.opens_directories) {
+                pthread_mutex_lock(&fs->view->lock);
+                const struct nsm_inode *inode = nsm_table_get(&fs->view->table, node);
+                dir = inode && S_ISDIR(inode->type);
+                pthread_mutex_unlock(&fs->view->lock);
+        }
+        if (!dir)
+                return nsm_handle_fd(fs->view, fi);
+        int r = nsm_node_open(fs->view, node, O_RDONLY | O_DIRECTORY, ret_owned, NULL);
+        return r < 0 ? r : *ret_owned;
 }
 
 bool nsm_handle_passes(struct nsm_view *view, const struct fuse_file_info *fi)
@@ -225,6 +243,17 @@ static void want(struct fuse_conn_info *conn, uint64_t flag, bool on)
                 fuse_unset_feature_flag(conn, flag);
 }
 
+/*
+ * Then what the kernel has read stays until an entry changes, or it is told. That
+ * asks for cookies that outlive a descriptor (those of tmpfs do since Linux 6.6).
+ */
+static bool can_read_unopened(const struct nsm_fs *fs, struct fuse_conn_info *conn)
+{
+        return fs->policy.keep_cache && fs->view->atime != NSM_ATIME_STRICT &&
+               fuse_set_feature_flag(conn, FUSE_CAP_NO_OPENDIR_SUPPORT) &&
+               fuse_get_feature_flag(conn, FUSE_CAP_PASSTHROUGH) && nsm_streams_suit(fs->view);
+}
+
 static void init(void *userdata, struct fuse_conn_info *conn)
 {
         struct nsm_fs *fs = userdata;
@@ -254,6 +283,7 @@ static void init(void *userdata, struct fuse_conn_info *conn)
         want(conn, FUSE_CAP_OVER_IO_URING, false);
 #endif
         nsm_passthrough_ask(fs, conn);
+        fs->policy.opens_directories = !can_read_unopened(fs, conn);
         conn->max_write = NSM_REQUEST_BYTES_MAX;
         conn->max_readahead = NSM_REQUEST_BYTES_MAX;
         conn->max_background = NSM_REQUESTS_BACKGROUND_MAX;

@@ -27,6 +27,7 @@ struct nsm_policy {
         double negative_timeout; /* for names that do not */
         bool keep_cache;         /* pages and directories stay cached between opens */
         bool forward_locks;      /* others lock on the storage, too */
+        bool opens_directories;  /* or they are read without a message before (streams.h) */
 };
 
 struct nsm_policy nsm_policy_for(enum nsm_coherence coherence);
@@ -95,6 +96,13 @@ double nsm_attr_timeout(const struct nsm_fs *fs, uint64_t node);
  */
 int nsm_handle_fd(struct nsm_view *view, const struct fuse_file_info *fi);
 
+/*
+ * As nsm_handle_fd(), for what is done to a directory as well: one that was
+ * opened without a message is opened now, for *ret_owned.
+ */
+int nsm_op_fd(struct nsm_fs *fs, fuse_ino_t node, const struct fuse_file_info *fi,
+              int *ret_owned);
+
 /* Whether an open handle is of a file that the kernel has registered (passthrough.h). */
 bool nsm_handle_passes(struct nsm_view *view, const struct fuse_file_info *fi);
 
@@ -111,6 +119,13 @@ void nsm_handle_unreserve(struct nsm_view *view);
  * times (mount(2), MS_RELATIME).
  */
 bool nsm_op_reading_moves_atime(const struct nsm_view *view, const struct statx *stx);
+
+/*
+ * Has the kernel read a directory again that was changed otherwise than in its
+ * entries: '..', or a time after which reading it moves its atime. Nothing for
+ * what it has not listed.
+ */
+void nsm_op_forget_listing(struct nsm_fs *fs, fuse_ino_t node);
 
 /*
  * Makes a handle of *@fd, which is taken. A file may pass the worker by from then

@@ -189,7 +189,10 @@ static int set_value(fuse_req_t req, fuse_ino_t node, const char *name, const ch
 void nsm_op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value,
                      size_t size, int flags)
 {
-        nsm_reply(req, set_value(req, node, name, value, size, flags));
+        int r = set_value(req, node, name, value, size, flags);
+
+        nsm_op_forget_listing(nsm_fs_of(req), node);
+        nsm_reply(req, r);
 }
 
 static int remove_value(fuse_req_t req, fuse_ino_t node, const char *name)
@@ -215,5 +218,8 @@ static int remove_value(fuse_req_t req, fuse_ino_t node, const char *name)
 
 void nsm_op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
 {
-        nsm_reply(req, remove_value(req, node, name));
+        int r = remove_value(req, node, name);
+
+        nsm_op_forget_listing(nsm_fs_of(req), node);
+        nsm_reply(req, r);
 }

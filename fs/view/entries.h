@@ -79,9 +79,13 @@ int nsm_entry_link(struct nsm_view *view, uint64_t node, uint64_t parent, const 
 /* @flags: AT_REMOVEDIR or 0. */
 int nsm_entry_remove(struct nsm_view *view, uint64_t parent, const char *name, int flags);
 
-/* @flags: RENAME_* of renameat2(2). */
+/*
+ * @flags: RENAME_* of renameat2(2). @ret_moved: which nodes have another name
+ * now, of those that are known; 0: none.
+ */
 int nsm_entry_rename(struct nsm_view *view, uint64_t old_parent, const char *old_name,
-                     uint64_t new_parent, const char *new_name, unsigned flags);
+                     uint64_t new_parent, const char *new_name, unsigned flags,
+                     uint32_t ret_moved[2]);
 
 /* The flags with which the worker opens a file that a caller opens with @flags. */
 int nsm_data_flags(int flags);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fs/view/limits.h"
 
-/* Standard streams, the fixed descriptors, and what a thread has while it works. */
-#define RESERVED (16 + 2 * NSM_THREADS_STUCK_MAX)
+/* Standard streams, the fixed descriptors, and what a thread has while it works, or keeps. */
+#define RESERVED (16 + 2 * NSM_THREADS_STUCK_MAX + NSM_STREAMS_MAX)
 #define DIRECTORIES_MAX 4096
 #define PINS_MAX 16384
 

@@ -23,6 +23,9 @@
 /* Ranges of bytes that one process has locked of one file. */
 #define NSM_LOCK_RANGES_MAX 4096
 
+/* Directories that wait, open, to be read on (streams.h). */
+#define NSM_STREAMS_MAX 16
+
 /* Bytes of one write, read or directory reply (max_write). */
 #define NSM_REQUEST_BYTES_MAX ((uint32_t)1 << 20)
 

@@ -77,10 +77,11 @@ struct move {
         const char *old_name, *new_name;
         unsigned flags;
         struct victim source, target;
+        uint32_t *moved; /* nodes that have another name now, up to two */
 };
 
-/* What a name stood for has another one now. Under the lock. */
-static void follow(struct nsm_view *view, const struct victim *victim, uint64_t from,
+/* What a name stood for has another one now: its node, or 0. Under the lock. */
+static uint32_t follow(struct nsm_view *view, const struct victim *victim, uint64_t from,
                    const char *old_name, uint64_t to, const char *new_name)
 {
         uint32_t node = nsm_table_find(&view->table, &victim->identity);
@@ -88,11 +89,10 @@ static void follow(struct nsm_view *view, const struct victim *victim, uint64_t 
         /* Also of an inode that nobody knows yet: somebody may be about to note it. */
         nsm_moves_note(&view->moves, victim->identity.ino);
         if (!node)
-                return;
+                return 0;
         nsm_table_add_link(&view->table, node, (uint32_t)to, new_name);
-        if (from != to)
-                nsm_table_get(&view->table, node)->moved = true;
         nsm_table_remove_link(&view->table, node, (uint32_t)from, old_name);
+        return node;
 }
 
 static void follow_move(struct nsm_view *view, struct move *m)
@@ -101,12 +101,15 @@ static void follow_move(struct nsm_view *view, struct move *m)
 
         pthread_mutex_lock(&view->lock);
         if (m->flags & RENAME_EXCHANGE) {
-                follow(view, source, m->old_parent, m->old_name, m->new_parent, m->new_name);
-                follow(view, target, m->new_parent, m->new_name, m->old_parent, m->old_name);
+                m->moved[0] = follow(view, source, m->old_parent, m->old_name, m->new_parent,
+                                     m->new_name);
+                m->moved[1] = follow(view, target, m->new_parent, m->new_name, m->old_parent,
+                                     m->old_name);
         } else if (target->fd < 0 || source->identity.ino != target->identity.ino) {
                 if (target->fd >= 0)
                         unlinked(view, &m->target, m->new_parent, m->new_name);
-                follow(view, source, m->old_parent, m->old_name, m->new_parent, m->new_name);
+                m->moved[0] = follow(view, source, m->old_parent, m->old_name, m->new_parent,
+                                     m->new_name);
         }
         /* else: two names of one file, of which rename(2) leaves both */
         pthread_mutex_unlock(&view->lock);
@@ -123,13 +126,15 @@ static int hold_both(struct nsm_view *view, int old_fd, int new_fd, struct move 
 }
 
 int nsm_entry_rename(struct nsm_view *view, uint64_t old_parent, const char *old_name,
-                     uint64_t new_parent, const char *new_name, unsigned flags)
+                     uint64_t new_parent, const char *new_name, unsigned flags,
+                     uint32_t ret_moved[2])
 {
         cleanup_nsm_dir struct nsm_dir old_dir = { 0 }, new_dir = { 0 };
         struct move m = { .old_parent = old_parent, .new_parent = new_parent,
                           .old_name = old_name, .new_name = new_name, .flags = flags,
-                          .source.fd = -1, .target.fd = -1 };
+                          .source.fd = -1, .target.fd = -1, .moved = ret_moved };
 
+        ret_moved[0] = ret_moved[1] = 0;
         if (view->config.read_only)
                 return -EROFS;
         int r = nsm_entry_check_name(old_name);

@@ -47,7 +47,7 @@ struct nsm_inode {
         uint32_t opens;      /* open handles */
         uint16_t type;       /* 0: the record is free */
         bool foreign : 1;
-        bool moved : 1; /* a directory whose '..' is another than the kernel has cached */
+        bool listed : 1; /* a directory whose entries the kernel may have cached */
         bool used : 1; /* looked up again since room was last looked for */
         bool mapped : 1; /* open so that stores may pass the worker by: times are not known */
         bool nameless : 1; /* known to have no name: its pin or an open handle is all there is */

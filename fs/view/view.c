@@ -156,6 +156,7 @@ void nsm_view_free(struct nsm_view *view)
         if (!view)
                 return;
         nsm_handles_free(&view->handles);
+        nsm_streams_drop(view);
         nsm_dircache_free(&view->dirs);
         nsm_table_free(&view->table);
         nsm_room_free(&view->room);
@@ -170,6 +171,7 @@ void nsm_view_free(struct nsm_view *view)
 
 void nsm_view_shrink(struct nsm_view *view)
 {
+        nsm_streams_drop(view);
         pthread_mutex_lock(&view->lock);
         nsm_table_shrink(&view->table);
         pthread_mutex_unlock(&view->lock);

@@ -26,6 +26,7 @@
 #include "fs/view/limits.h"
 #include "fs/view/moves.h"
 #include "fs/view/room.h"
+#include "fs/view/streams.h"
 #include "fs/view/table.h"
 #include "fs/worker.h"
 
@@ -65,6 +66,7 @@ struct nsm_view {
         struct nsm_handles handles;
         struct nsm_room room;
         struct nsm_moves moves;
+        struct nsm_streams streams;
         uint32_t handles_reserved; /* for files that are being made */
         uint32_t pins; /* records with a descriptor of their own */
 };

@@ -11,54 +11,10 @@
 #include <sys/statvfs.h>
 
 #include "fs/base/sys.h"
-#include "tests/integration/view-kit.h"
+#include "tests/integration/sides-kit.h"
 
-#define DISK_BYTES ((uint64_t)64 << 20)
 #define FILE_BYTES (8 << 20)
 #define LIMIT_MS 30000
-
-/* Root of both sides is the host's. */
-static struct view_kit kit_on_ext4(const char *coherence)
-{
-        struct view_kit k = { .w = nsm_world_new() };
-
-        k.src = nsm_world_add_ext4(k.w, "src", DISK_BYTES);
-        k.mnt = nsm_world_printf(k.w, "%s/mnt", k.w->dir);
-        nsm_world_must(k.w, "mkdir mnt && nsmountfs src mnt -o idmap=0:0:65536,coherence=%s",
-                       coherence);
-        return k;
-}
-
-struct side {
-        struct view_kit *kit;
-        bool view;
-        int (*fn)(bool view);
-};
-
-static int do_there(void *arg)
-{
-        const struct side *s = arg;
-
-        CHECK(chdir(s->view ? s->kit->mnt : s->kit->src) == 0);
-        return s->fn(s->view);
-}
-
-static void do_on_sides(struct view_kit *k, const char *what, int (*fn)(bool view))
-{
-        for (int view = 0; view < 2; view++) {
-                struct side s = { k, view, fn };
-                struct nsm_output *o = nsm_world_call(k->w, do_there, &s);
-                cr_assert_eq(o->status, 0, "%s, %s: %s%s", what, view ? "view" : "storage",
-                             o->out, o->err);
-        }
-}
-
-static void do_with(const char *coherence, int (*fn)(bool view))
-{
-        cleanup_view_kit struct view_kit k = kit_on_ext4(coherence);
-
-        do_on_sides(&k, coherence, fn);
-}
 
 static void do_on_both(int (*fn)(bool view))
 {
@@ -268,41 +224,6 @@ Test(view_differences, a_link_that_is_cached_is_not_read)
         do_on_both(read_links);
 }
 
-static int list(DIR *d)
-{
-        int n = 0;
-
-        while (d && readdir(d))
-                n++;
-        return n;
-}
-
-static int read_directories(bool view)
-{
-        const char *name = view ? "seen" : "stored";
-        DIR *d;
-
-        CHECK(mkdir(name, 0755) == 0 && make_unread(name) == 0);
-        /* The first opening sees that a read moves the time; the second one may be cached. */
-        for (int i = 0; i < 2; i++) {
-                d = opendir(name);
-                CHECK(list(d) == 2 && was_read(name) && closedir(d) == 0);
-        }
-        d = opendir(name);
-        CHECK(d && make_unread(name) == 0);
-        CHECK(list(d) == 2 && was_read(name) == !view && closedir(d) == 0);
-        /* Whoever opens it now reads it. */
-        d = opendir(name);
-        CHECK(list(d) == 2 && was_read(name) && closedir(d) == 0);
-        return 0;
-}
-
-Test(view_differences, a_directory_read_from_the_cache_is_not_read)
-{
-        NSM_REQUIRE();
-        do_with("exclusive", read_directories); /* a shared view may drop it at any time */
-}
-
 static int read_mappings(bool view)
 {
         const char *name = view ? "seen" : "stored";
@@ -349,7 +270,7 @@ Test(view_differences, a_mapping_is_no_read_where_the_worker_reads)
         cleanup_view_kit struct view_kit k = { .w = nsm_world_new() };
 
         /* Stacked storage is not passed through. */
-        nsm_world_add_ext4(k.w, "disk", DISK_BYTES);
+        nsm_world_add_ext4(k.w, "disk", SIDES_DISK_BYTES);
         k.src = nsm_world_printf(k.w, "%s/src", k.w->dir);
         k.mnt = nsm_world_printf(k.w, "%s/mnt", k.w->dir);
         nsm_world_must(k.w, "mkdir src mnt disk/lower disk/upper disk/work && "

@@ -115,7 +115,10 @@ static unsigned links_of(uint64_t node)
 
 static void move(const char *from, const char *to, unsigned flags)
 {
-        cr_assert_eq(nsm_entry_rename(view, NSM_TABLE_ROOT, from, NSM_TABLE_ROOT, to, flags), 0);
+        uint32_t moved[2];
+
+        cr_assert_eq(nsm_entry_rename(view, NSM_TABLE_ROOT, from, NSM_TABLE_ROOT, to, flags, moved),
+                     0);
 }
 
 static void move_away(void)
