@@ -64,14 +64,16 @@ int nsm_sys_pidfd_getfd(int pidfd, int fd)
         return (int)result(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
 }
 
-int nsm_sys_set_fsids(uid_t uid, gid_t gid)
+/* Both return the former id and never an error: a second call tells. */
+
+int nsm_sys_set_fsgid(gid_t gid)
 {
-        /* Both return the former id and never an error: a second call tells. */
-        if ((gid_t)setfsgid(gid) != gid && (gid_t)setfsgid((gid_t)-1) != gid)
-                return -EPERM;
-        if ((uid_t)setfsuid(uid) != uid && (uid_t)setfsuid((uid_t)-1) != uid)
-                return -EPERM;
-        return 0;
+        return (gid_t)setfsgid(gid) != gid && (gid_t)setfsgid((gid_t)-1) != gid ? -EPERM : 0;
+}
+
+int nsm_sys_set_fsuid(uid_t uid)
+{
+        return (uid_t)setfsuid(uid) != uid && (uid_t)setfsuid((uid_t)-1) != uid ? -EPERM : 0;
 }
 
 int nsm_sys_set_thread_ids(uid_t uid, gid_t gid)

@@ -38,7 +38,8 @@ int nsm_sys_pidfd_send_signal(int pidfd, int sig);
 int nsm_sys_pidfd_getfd(int pidfd, int fd);
 
 /* setfsuid(2) and setfsgid(2) of the calling thread alone; setresuid(2), setresgid(2) likewise. */
-int nsm_sys_set_fsids(uid_t uid, gid_t gid);
+int nsm_sys_set_fsuid(uid_t uid);
+int nsm_sys_set_fsgid(gid_t gid);
 int nsm_sys_set_thread_ids(uid_t uid, gid_t gid);
 
 /* setgroups(2) of the calling thread alone. */

@@ -88,7 +88,9 @@ static bool opens(uint32_t opcode)
         case FUSE_GETATTR:
         case FUSE_OPEN:
         case FUSE_CREATE:
+        case FUSE_FLUSH:
         case FUSE_RELEASE:
+        case FUSE_GETXATTR:
         case FUSE_FORGET:
         case FUSE_BATCH_FORGET:
                 return true;

@@ -29,7 +29,7 @@ struct nsm_wire_backing {
 
 /* One request's. */
 struct nsm_wire_extras {
-        bool opens; /* LOOKUP, GETATTR, OPEN, CREATE, RELEASE, FORGET: no privilege decides these */
+        bool opens; /* or comes with that: no privilege decides it, or it sees to that itself */
         /*
          * WRITE, OPEN, CREATE, SETATTR: the caller may not keep set-id bits.
          * S_ISGID goes only with S_IXGRP: the caller's groups are not looked at.

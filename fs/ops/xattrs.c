@@ -82,7 +82,8 @@ static ssize_t get_value(struct nsm_view *view, struct nsm_thread *thread, fuse_
                 return r;
         ssize_t n = getxattr(nsm_fd_path(fd).text, name, buffer, size);
         r = -errno;
-        nsm_thread_lower(thread, CAP_SYS_ADMIN);
+        if (kind == KIND_ADMIN) /* else it makes no difference: let the next open have it */
+                nsm_thread_lower(thread, CAP_SYS_ADMIN);
         if (n < 0)
                 return r;
         return size ? shift(view, kind, NSM_ID_OUTWARD, buffer, (size_t)n) : n;

@@ -199,6 +199,10 @@ int nsm_node_open(struct nsm_view *view, uint64_t node, int flags, int *ret_fd,
         struct visit v = { .at_place = open_place, .at_fd = open_fd, .flags = flags,
                            .opens = !(flags & O_PATH), .fd = -1 };
 
+        /* Where nobody else moves names, what is open need not be found. */
+        if (flags == O_PATH && !ret_stx && view->config.coherence == NSM_COHERENCE_EXCLUSIVE &&
+            nsm_resolve_open_handle(view, node, ret_fd) == 0)
+                return 0;
         int r = visit(view, node, &v);
         if (r < 0)
                 return r;

@@ -43,9 +43,10 @@ int nsm_dir_get(struct nsm_view *view, uint64_t node, struct nsm_dir *ret);
 int nsm_node_stat(struct nsm_view *view, uint64_t node, struct statx *ret);
 
 /*
- * Opens a node, with @flags of open(2) (O_PATH for one to act on by
- * nsm_fd_path()), and makes sure that it is it. Neither creates nor truncates,
- * nor blocks on a FIFO. @ret_stx may be NULL. The caller owns *ret_fd.
+ * Opens a node, with @flags of open(2), and makes sure that it is it. O_PATH: for
+ * one to act on by nsm_fd_path(), which may be another way to what is open
+ * already. Neither creates nor truncates, nor blocks on a FIFO. @ret_stx may be
+ * NULL. The caller owns *ret_fd.
  */
 int nsm_node_open(struct nsm_view *view, uint64_t node, int flags, int *ret_fd,
                   struct statx *ret_stx);

@@ -57,12 +57,14 @@ struct nsm_thread *nsm_thread_get(struct nsm_view *view)
 
 int nsm_thread_become(struct nsm_thread *thread, uid_t uid, gid_t gid)
 {
-        if (thread->uid == uid && thread->gid == gid)
-                return 0;
-        int r = nsm_sys_set_fsids(uid, gid);
-        /* After a failure nobody knows which of the two took: set both next time. */
-        thread->uid = r < 0 ? NSM_ID_INVALID : uid;
-        thread->gid = r < 0 ? NSM_ID_INVALID : gid;
+        int r = thread->gid == gid ? 0 : nsm_sys_set_fsgid(gid);
+
+        if (r < 0)
+                return r;
+        thread->gid = gid;
+        r = thread->uid == uid ? 0 : nsm_sys_set_fsuid(uid);
+        if (r == 0)
+                thread->uid = uid;
         return r;
 }
 

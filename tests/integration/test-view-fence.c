@@ -294,7 +294,8 @@ static int use_threads(const struct fence *fence)
                 NEED((errno = pthread_create(&threads[i], NULL, allocate, &results[i])) == 0);
         for (int i = 0; i < 8; i++)
                 NEED(pthread_join(threads[i], NULL) == 0 && results[i] == 0);
-        NEED(setgroups(2, (gid_t[]){ 5, 6 }) == 0 && nsm_sys_set_fsids(5, 6) == 0);
+        NEED(setgroups(2, (gid_t[]){ 5, 6 }) == 0);
+        NEED(nsm_sys_set_fsgid(6) == 0 && nsm_sys_set_fsuid(5) == 0);
         uint64_t caps;
         NEED(nsm_sys_get_capabilities(&caps) == 0 && nsm_sys_set_capabilities(caps, caps) == 0);
         return 0;
