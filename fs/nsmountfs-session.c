@@ -386,6 +386,7 @@ int nsm_session_serve(struct nsm_view *view, int fuse_fd, const struct nsm_sessi
                 return nsm_error_set(err, r, "the view's witness did not start: it needs /proc, "
                                      "CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH and CAP_SYS_CHROOT");
         nsm_near_rules_init(&s.near, s.fs.witness);
+        atomic_store(&view->stats->near, s.near.usable);
         if (s.fs.policy.forward_locks)
                 r = nsm_locks_new(view, &s.fs.locks);
         if (r == 0)

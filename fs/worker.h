@@ -97,6 +97,8 @@ struct nsm_worker_stats {
         _Atomic uint64_t table_bytes; /* memory of records, names and hash */
         _Atomic uint64_t changes;     /* by others, of which the kernel has been told */
         _Atomic uint64_t passthrough; /* 1: the kernel reads and writes open files by itself */
+        _Atomic uint64_t unopened;    /* 1: and reads directories without opening them */
+        _Atomic uint64_t near;        /* 1: a busy caller is served on its own processor */
 };
 
 #endif

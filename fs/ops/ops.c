@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/log.h"
 #include "fs/view/pins.h"
 #include "fs/view/resolve.h"
 
@@ -284,6 +285,10 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 #endif
         nsm_passthrough_ask(fs, conn);
         fs->policy.opens_directories = !can_read_unopened(fs, conn);
+        atomic_store(&fs->view->stats->unopened, !fs->policy.opens_directories);
+        if (fs->policy.keep_cache && fs->policy.opens_directories)
+                nsm_log(LOG_INFO, "directories are opened by requests: that takes Linux 6.9, a "
+                        "storage with cookies of its own, and no strictatime");
         conn->max_write = NSM_REQUEST_BYTES_MAX;
         conn->max_readahead = NSM_REQUEST_BYTES_MAX;
         conn->max_background = NSM_REQUESTS_BACKGROUND_MAX;

@@ -123,7 +123,8 @@ Test(view_requests, are_none_for_content)
         NSM_REQUIRE();
         struct counted c = counted_new("coherence = exclusive");
 
-        cr_assert(figure(&c, "passthrough"));
+        cr_assert(figure(&c, "passthrough") && figure(&c, "unopenedDirectories"));
+        cr_assert_eq(figure(&c, "nearCallers"), sysconf(_SC_NPROCESSORS_ONLN) > 1);
         requests_of(&c, "true <large");
         /* Opened and closed, and asked for what a write would have to take away. */
         AT_MOST(&c, "dd if=large of=/dev/null bs=512 2>/dev/null", 2);
@@ -137,6 +138,7 @@ Test(view_requests, are_few_where_others_write)
         NSM_REQUIRE();
         struct counted c = counted_new("coherence = shared");
 
+        cr_assert(figure(&c, "passthrough") && !figure(&c, "unopenedDirectories"));
         cr_assert_leq(requests_of_listing(&c), FILES / 10);
         nsm_world_free(c.w);
 }

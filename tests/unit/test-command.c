@@ -264,12 +264,14 @@ static const char list_text[] =
         " {'inside': 1, 'outside': 9, 'count': 2}]}],"
         " 'views': [{'name': 'acme/root', 'tenant': 'acme', 'volume': 'root', 'readOnly': false,"
         " 'pid': 71, 'state': 'serving', 'engine': 'fuse', 'transport': '/dev/fuse',"
-        " 'passthrough': false, 'quota': 'unlimited', 'device': '0:61', 'requests': 1,"
+        " 'passthrough': false, 'unopenedDirectories': false, 'nearCallers': false,"
+        " 'quota': 'unlimited', 'device': '0:61', 'requests': 1,"
         " 'errors': 0, 'descriptors': 9, 'inodes': 120, 'tableBytes': 30720,"
         " 'changes': 'events', 'changesHeard': 7},"
         " {'name': 'gone/root', 'tenant': 'gone', 'volume': 'root', 'readOnly': true,"
         " 'pid': 72, 'state': 'dead', 'engine': 'fuse', 'transport': '/dev/fuse',"
-        " 'passthrough': true, 'quota': 'unlimited', 'device': '0:62', 'requests': 12,"
+        " 'passthrough': true, 'unopenedDirectories': true, 'nearCallers': true,"
+        " 'quota': 'unlimited', 'device': '0:62', 'requests': 12,"
         " 'errors': 3, 'descriptors': 0, 'inodes': 0, 'tableBytes': 0,"
         " 'changes': 'none', 'changesHeard': 0}],"
         " 'grafts': [{'name': 'g1', 'view': 'acme/root', 'tenant': 'acme', 'volume': 'root',"
@@ -293,7 +295,8 @@ static const char tree_ascii[] =
         "beta  ids 0 -> 5; groups 0 -> 6, 1..2 -> 9..10\n"
         "gone  no longer configured\n"
         "`- view gone/root  ro  dead      pid 72  dev 0:62\n"
-        "      fuse over /dev/fuse, passthrough, quota unlimited, changes by others: none\n"
+        "      fuse over /dev/fuse, passthrough, unopened directories, near callers, "
+        "quota unlimited, changes by others: none\n"
         "      12 requests, 3 errors, 0 descriptors, 0 inodes in 0 B\n";
 
 Test(tree, is_drawn)

@@ -144,9 +144,11 @@ static void print_view(const struct tree *t, const json_t *view, bool last)
                 last ? t->s->last : t->s->more, t->view_width, name,
                 is_true(view, "readOnly") ? "ro" : "rw", text_of(view, "state"),
                 number_of(view, "pid"), text_of(view, "device"));
-        fprintf(t->out, "%s%s%s over %s, %s, quota %s, changes by others: %s\n", beside, stem,
+        fprintf(t->out, "%s%s%s over %s, %s%s%s, quota %s, changes by others: %s\n", beside, stem,
                 text_of(view, "engine"), text_of(view, "transport"),
                 is_true(view, "passthrough") ? "passthrough" : "no passthrough",
+                is_true(view, "unopenedDirectories") ? ", unopened directories" : "",
+                is_true(view, "nearCallers") ? ", near callers" : "",
                 text_of(view, "quota"), text_of(view, "changes"));
         fprintf(t->out, "%s%s", beside, stem);
         print_counters(t, view);

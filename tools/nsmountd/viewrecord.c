@@ -33,14 +33,18 @@ json_t *view_to_json(const struct view *view)
         char name[VIEW_NAME_MAX], device[32];
 
         snprintf(device, sizeof device, "%u:%u", major(view->device), minor(view->device));
-        return json_pack("{s:s, s:s, s:s, s:b, s:i, s:s, s:s, s:s, s:b, s:s, s:s,"
+        return json_pack("{s:s, s:s, s:s, s:b, s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:s, s:s,"
                          " s:I, s:I, s:I, s:I, s:I, s:s, s:I}",
                          "name", view_format_name(view, name, sizeof name),
                          "tenant", view->tenant, "volume", view->volume,
                          "readOnly", view->read_only, "pid", (int)view->worker.pid,
                          "state", state_names[view->state], "engine", "fuse",
-                         "transport", "/dev/fuse", "passthrough", counter(&stats->passthrough) != 0, "quota", "unlimited",
-                         "device", device, "requests", counter(&stats->requests),
+                         "transport", "/dev/fuse",
+                         "passthrough", counter(&stats->passthrough) != 0,
+                         "unopenedDirectories", counter(&stats->unopened) != 0,
+                         "nearCallers", counter(&stats->near) != 0,
+                         "quota", "unlimited", "device", device,
+                         "requests", counter(&stats->requests),
                          "errors", counter(&stats->errors),
                          "descriptors", counter(&stats->descriptors),
                          "inodes", counter(&stats->inodes),
