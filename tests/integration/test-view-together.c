@@ -22,10 +22,21 @@ static bool is_ready(void *arg)
         return access(arg, F_OK) == 0;
 }
 
-static void signal_worker(struct view_kit *k, const char *name)
+#define WORKER "$(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:1000,\")"
+
+static bool is_stopped(void *arg)
 {
-        nsm_world_must(k->w, "kill -%s $(pgrep -f \"^nsmountfs src mnt -o idmap=0:%u:1000,\")",
-                       name, k->base);
+        const struct view_kit *k = arg;
+
+        return nsm_world_run(k->w, "for p in " WORKER "; do grep -h ^State: /proc/$p/task/*/status; "
+                             "done | grep -qv stopped", k->base)->status == 1;
+}
+
+/* All its threads: the signal alone is only told to one, which may not run for a moment. */
+static void stop_worker(struct view_kit *k)
+{
+        nsm_world_must(k->w, "kill -STOP " WORKER, k->base);
+        cr_assert(nsm_wait_until(LIMIT_MS, is_stopped, k));
 }
 
 /*
@@ -37,7 +48,7 @@ static void check_both_ask(struct view_kit *k, struct nsm_process *one, struct n
         bool both = nsm_wait_until(LIMIT_MS, waits_for_a_view, one) &&
                     nsm_wait_until(LIMIT_MS, waits_for_a_view, other);
 
-        signal_worker(k, "CONT");
+        nsm_world_must(k->w, "kill -CONT " WORKER, k->base);
         cr_assert_eq(nsm_process_wait(one, LIMIT_MS)->status, 0);
         cr_assert_eq(nsm_process_wait(other, LIMIT_MS)->status, 0);
         cr_assert(both, "one waits for the other");
@@ -68,7 +79,7 @@ Test(view_together, names_of_one_directory_are_looked_up)
         nsm_world_must(k.w, "mkdir src/d && touch src/d/a src/d/b");
         one = spawn_waiter(&k, "one", "1", "lstat(\"a\")");
         other = spawn_waiter(&k, "other", "1", "lstat(\"b\")");
-        signal_worker(&k, "STOP");
+        stop_worker(&k);
         nsm_world_must(k.w, "touch go");
         check_both_ask(&k, one, other);
 }
@@ -83,7 +94,7 @@ Test(view_together, one_directory_is_read)
         nsm_world_must(k.w, "mkdir src/d && touch src/d/a src/d/b");
         one = spawn_waiter(&k, "one", open, read);
         other = spawn_waiter(&k, "other", open, read);
-        signal_worker(&k, "STOP");
+        stop_worker(&k);
         nsm_world_must(k.w, "touch go");
         check_both_ask(&k, one, other);
 }
