@@ -9,6 +9,17 @@
 #include "fs/ops/set-ids.h"
 #include "fs/view/resolve.h"
 
+/*
+ * The kernel opens what passes the worker by with the same flags, once: fcntl(2)
+ * could not take these away again. Programs that append may count on it, and dd(1)
+ * does, of O_DIRECT, before it writes an odd last block; databases, which read
+ * besides, do not.
+ */
+static bool may_change_flags(int flags)
+{
+        return (flags & O_APPEND) || ((flags & O_DIRECT) && (flags & O_ACCMODE) == O_WRONLY);
+}
+
 /* What the kernel may do with an open file of this view. */
 static void set_open_flags(const struct nsm_fs *fs, bool moves_atime, struct fuse_file_info *fi)
 {
@@ -16,11 +27,7 @@ static void set_open_flags(const struct nsm_fs *fs, bool moves_atime, struct fus
 
         /* Pages from before a file was last written past them may be old. */
         fi->keep_cache = policy->keep_cache && !moves_atime && !fs->has_passed;
-        /*
-         * The kernel opens what passes the worker by with the same flags, once: fcntl(2)
-         * could not take these away again, which dd(1) does with O_DIRECT.
-         */
-        fi->direct_io = fi->backing_id && (fi->flags & (O_APPEND | O_DIRECT));
+        fi->direct_io = fi->backing_id && may_change_flags(fi->flags);
         /* With locks of the kernel's own a close has nothing to tell. */
         fi->noflush = !policy->forward_locks;
         fi->parallel_direct_writes = 1;

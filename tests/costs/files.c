@@ -62,6 +62,11 @@ int open_for_reading(struct operating *o)
 
 int open_past_cache(struct operating *o)
 {
+        return open_file(o, "f", O_WRONLY | O_DIRECT);
+}
+
+int open_past_cache_to_read(struct operating *o)
+{
         return open_file(o, "f", O_RDWR | O_DIRECT);
 }
 
@@ -326,16 +331,6 @@ int list_dirs(struct operating *o)
 }
 
 /* ---- the open file ---- */
-
-static int read_it(struct operating *o, const char *name)
-{
-        return read_page(o);
-}
-
-int read_pages(struct operating *o)
-{
-        return each("", read_it, o);
-}
 
 static int write_to_it(struct operating *o, const char *name)
 {

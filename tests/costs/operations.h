@@ -78,7 +78,8 @@ int look_at_missing(struct operating *o);
 int look_through_root(struct operating *o); /* of the view */
 int open_for_writing(struct operating *o);
 int open_for_reading(struct operating *o);
-int open_past_cache(struct operating *o);
+int open_past_cache(struct operating *o); /* to write */
+int open_past_cache_to_read(struct operating *o);
 int open_and_write(struct operating *o);
 int read_page(struct operating *o);
 int write_page(struct operating *o);
@@ -107,7 +108,6 @@ int make_symlinks(struct operating *o);
 int read_symlinks(struct operating *o);
 int list_dirs(struct operating *o); /* of store_dirs() */
 /* the open file */
-int read_pages(struct operating *o);
 int write_pages(struct operating *o);
 int sync_again(struct operating *o);
 
