@@ -211,11 +211,8 @@ void nsm_handle_close(struct nsm_fs *fs, const struct fuse_file_info *fi)
         struct nsm_inode *inode = handle ? nsm_table_get(&view->table, handle->node) : NULL;
         if (inode && inode->opens)
                 inode->opens--;
-        if (handle && nsm_handles_is_last(&view->handles, fi->fh)) {
-                backing = handle->backing;
-                if (inode)
-                        inode->mapped = false;
-        }
+        if (handle && nsm_handles_is_last(&view->handles, fi->fh))
+                backing = handle->backing; /* inode->mapped stays: so may a mapping */
         int fd = nsm_handles_remove(&view->handles, fi->fh);
         pthread_mutex_unlock(&view->lock);
         nsm_close_fd(fd);

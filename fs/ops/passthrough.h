@@ -35,7 +35,7 @@ void nsm_passthrough_unregister(struct nsm_fs *fs, int number);
 
 /*
  * The kernel does not learn what a store through a mapping does to times: it asks
- * again, and gets them for no time at all while the file is open (nsm_attr_timeout()).
+ * again, and gets them for no time at all from then on (nsm_attr_timeout()).
  */
 void nsm_passthrough_forget_times(struct nsm_fs *fs, uint64_t node);
 

@@ -49,7 +49,7 @@ struct nsm_inode {
         bool foreign : 1;
         bool listed : 1; /* a directory whose entries the kernel may have cached */
         bool used : 1; /* looked up again since room was last looked for */
-        bool mapped : 1; /* open so that stores may pass the worker by: times are not known */
+        bool mapped : 1; /* was open so that stores may pass the worker by: times are not known */
         bool nameless : 1; /* known to have no name: its pin or an open handle is all there is */
         uint8_t n_links;
 };

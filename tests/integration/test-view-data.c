@@ -90,6 +90,24 @@ static int use_times_of_a_mapping(struct view_kit *k)
         return 0;
 }
 
+/* A mapping outlives the descriptor that it was made with, and so do stores through it. */
+static int use_times_of_a_mapping_that_is_left(struct view_kit *k)
+{
+        const struct timespec old[2] = { { 1000, 5 }, { 1000, 5 } };
+        struct stat st;
+
+        CHECK(write_text("left", "long enough") == 0);
+        int fd = open("left", O_RDWR);
+        char *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        CHECK(fd >= 0 && map != MAP_FAILED && close(fd) == 0);
+        usleep(200000); /* the close is told later */
+        CHECK(utimensat(AT_FDCWD, "left", old, 0) == 0);
+        CHECK(stat("left", &st) == 0 && st.st_mtim.tv_sec == 1000);
+        map[0] = 'L';
+        CHECK(stat("left", &st) == 0 && st.st_mtim.tv_sec != 1000);
+        return munmap(map, 4096);
+}
+
 /* What is asked for by a flag at the open, and taken back with fcntl(2), as dd(1) does. */
 static int write_an_odd_end_past_the_cache(struct view_kit *k)
 {
@@ -113,6 +131,7 @@ Test(view_data, passes_by_the_worker)
         cleanup_view_kit struct view_kit k = view_kit_new(",coherence=exclusive");
 
         view_do(&k, 0, use_times_of_a_mapping);
+        view_do(&k, 0, use_times_of_a_mapping_that_is_left);
         view_do(&k, 0, write_an_odd_end_past_the_cache);
 }
 
