@@ -112,7 +112,8 @@ static int open_file(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
         int flags = nsm_data_flags(fi->flags) & ~O_NOFOLLOW;
         if (view->config.read_only) /* moves no atime, and has no right to ask for it */
                 flags &= ~O_NOATIME;
-        int r = nsm_node_open(view, node, flags, &fd, &stx);
+        int r = fi->flags & O_NONBLOCK ? nsm_node_open(view, node, flags, &fd, &stx)
+                                       : nsm_node_open_leased(view, node, flags, &fd, &stx);
         if (r == -EPERM && (fi->flags & O_APPEND)) /* append-only: no other way */
                 r = nsm_node_open(view, node, flags | O_APPEND, &fd, &stx);
         if (r < 0)

@@ -75,7 +75,9 @@ static int open_again(const struct nsm_locks *locks, int known)
 
         for (int i = locks->view->config.read_only ? 2 : 0; i < 3; i++) {
                 fd = open(path.text, ways[i] | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-                if (fd >= 0 || (errno != EPERM && errno != EROFS && errno != ETXTBSY))
+                /* EAGAIN: somebody on the storage has a lease, so nobody writes. */
+                if (fd >= 0 || (errno != EPERM && errno != EROFS && errno != ETXTBSY &&
+                                errno != EAGAIN))
                         break;
         }
         return fd < 0 ? -errno : fd;

@@ -193,6 +193,33 @@ static int open_fd(int known, bool is_dir, struct visit *v)
         return r;
 }
 
+/* Not under a lock, and by no name: what a name leads to may be a FIFO by now. */
+static int open_when_given_back(struct nsm_view *view, uint64_t node, int flags, int *ret_fd,
+                                struct statx *ret_stx)
+{
+        cleanup_fd int known = -1;
+
+        int r = nsm_node_open(view, node, O_PATH, &known, ret_stx);
+        if (r < 0)
+                return r;
+        if (!S_ISREG(ret_stx->stx_mode))
+                return -ESTALE;
+        int fd = open(nsm_fd_path(known).text,
+                      (flags & ~(O_NOFOLLOW | O_NONBLOCK)) | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        *ret_fd = fd;
+        return 0;
+}
+
+int nsm_node_open_leased(struct nsm_view *view, uint64_t node, int flags, int *ret_fd,
+                         struct statx *ret_stx)
+{
+        int r = nsm_node_open(view, node, flags, ret_fd, ret_stx);
+
+        return r == -EAGAIN ? open_when_given_back(view, node, flags, ret_fd, ret_stx) : r;
+}
+
 int nsm_node_open(struct nsm_view *view, uint64_t node, int flags, int *ret_fd,
                   struct statx *ret_stx)
 {

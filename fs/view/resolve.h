@@ -51,6 +51,13 @@ int nsm_node_stat(struct nsm_view *view, uint64_t node, struct statx *ret);
 int nsm_node_open(struct nsm_view *view, uint64_t node, int flags, int *ret_fd,
                   struct statx *ret_stx);
 
+/*
+ * The same for a regular file's content. A lease that somebody on the storage has
+ * (fcntl(2), F_SETLEASE; an NFS server's delegation) is waited for.
+ */
+int nsm_node_open_leased(struct nsm_view *view, uint64_t node, int flags, int *ret_fd,
+                         struct statx *ret_stx);
+
 /* statx(2) of @name in a directory, or of the descriptor itself when it is "". 0 or -errno. */
 int nsm_statx(int dir_fd, const char *name, struct statx *ret);
 

@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/xattr.h>
 
@@ -171,6 +172,45 @@ static int follows_directories(struct view_kit *k)
         return 0;
 }
 
+static volatile sig_atomic_t broken;
+
+static void note_break(int signal)
+{
+        broken = 1;
+}
+
+/* Has a lease below until somebody else opens the file, and a moment longer. */
+static int lease(const char *path, int ready)
+{
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        signal(SIGIO, note_break);
+        CHECK(fd >= 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0 && write(ready, "", 1) == 1);
+        for (int i = 0; !broken && i < LIMIT_MS; i++)
+                usleep(1000);
+        CHECK(broken && usleep(100000) == 0 && fcntl(fd, F_SETLEASE, F_UNLCK) == 0);
+        return 0;
+}
+
+/* As an NFS server's delegation is: who opens the file waits, if he may be kept waiting. */
+static int waits_for_leases(struct view_kit *k)
+{
+        int ready[2], status;
+        char byte;
+
+        CHECK(write_text(below(k, "leased"), "text") == 0 && SEEN(is_there("leased")));
+        CHECK(pipe2(ready, O_CLOEXEC) == 0);
+        pid_t pid = fork();
+        if (pid == 0)
+                _exit(lease(below(k, "leased"), ready[1]));
+        CHECK(pid > 0 && read(ready[0], &byte, 1) == 1 && has_text("leased", "text"));
+        CHECK_ERR(open("leased", O_WRONLY | O_NONBLOCK | O_CLOEXEC), EAGAIN);
+        int fd = open("leased", O_WRONLY | O_CLOEXEC);
+        CHECK(fd >= 0 && write(fd, "more", 4) == 4 && close(fd) == 0);
+        CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+        return 0;
+}
+
 /* @on_view: the storage is a view itself, of which nobody tells anything. */
 static void with(int (*fn)(struct view_kit *k), bool on_view)
 {
@@ -205,3 +245,4 @@ SHARED_TEST(sees_stores_through_mappings)
 SHARED_TEST(follows_replacements)
 SHARED_TEST(goes_on_with_what_is_removed)
 SHARED_TEST(follows_directories)
+SHARED_TEST(waits_for_leases)
