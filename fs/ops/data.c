@@ -191,6 +191,8 @@ void nsm_op_copy_file_range(fuse_req_t req, fuse_ino_t node_in, off_t off_in,
         if (len > ((size_t)1 << 30))
                 len = (size_t)1 << 30;
         ssize_t n = copy_file_range(in, &off_in, out, &off_out, len, (unsigned)flags);
+        if (n > 0) /* its access time has moved, of which the kernel does not think */
+                fuse_lowlevel_notify_inval_inode(nsm_fs_of(req)->fuse, node_in, -1, 0);
         if (n < 0)
                 nsm_reply(req, -errno);
         else

@@ -73,6 +73,9 @@ static const struct px_case cases[] = {
         { "copying", "S=0,5,9990,10000,20000 D=0,50,1000000 L=0,10,100,20000",
           "open 1 f O_CREAT|O_RDWR 0644; fill 1 a 0 5000; fill 1 b 5000 5000; "
           "open 2 g O_CREAT|O_RDWR 0644; copy 1 $S 2 $D $L = ~; runs 2 = ~; stat g size=~" },
+        { "copying reads", NULL,
+          "put f text; utimens f 1 2; open 1 f O_RDONLY; open 2 g O_CREAT|O_RDWR 0644; watch f; "
+          "copy 1 0 2 0 4 = 4; times f=~" },
         { "copying within a file", "S=0,5 D=0,5,10,9999 L=5,10",
           "open 1 f O_CREAT|O_RDWR 0644; fill 1 a 0 5; fill 1 b 5 9995; copy 1 $S 1 $D $L = ~; "
           "runs 1 = ~" },
