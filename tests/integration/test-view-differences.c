@@ -280,6 +280,51 @@ Test(view_differences, a_mapping_is_no_read_where_the_worker_reads)
         do_on_sides(&k, "worker", map_without_reading);
 }
 
+/* A mapping for writing of a program that is closed; whether it runs. */
+static int run_what_is_mapped(bool view)
+{
+        int status, fd;
+
+        CHECK(system("cp /bin/true .") == 0);
+        fd = open("true", O_RDWR | O_CLOEXEC);
+        CHECK(fd >= 0);
+        void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        CHECK(map != MAP_FAILED && close(fd) == 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+                execl("./true", "true", NULL);
+                _exit(errno);
+        }
+        CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+        CHECK(WEXITSTATUS(status) == (view ? 0 : ETXTBSY));
+        return munmap(map, 4096);
+}
+
+Test(view_differences, a_mapping_alone_keeps_no_program_from_running)
+{
+        NSM_REQUIRE();
+        do_with("exclusive", run_what_is_mapped);
+        do_with("shared", run_what_is_mapped);
+}
+
+/* The kernel allows two layers of filesystems, and a view that passes data by is one. */
+Test(view_differences, one_overlayfs_fits_upon_a_view)
+{
+        NSM_REQUIRE();
+        cleanup_view_kit struct view_kit k = kit_on_ext4("exclusive");
+        const char *script = "mkdir -p %s/l %s/m %s/u %s/w one two && cd %s && "
+                "mount -t overlay -o lowerdir=l:m one %s/one && "
+                "{ mount -t overlay -o lowerdir=%s/one:l two %s/two; r=$?; "
+                "umount -q %s/two; umount %s/one; exit $r; }";
+
+        for (int view = 0; view < 2; view++) {
+                const char *d = view ? k.mnt : k.src, *top = k.w->dir;
+                struct nsm_output *o = nsm_world_run(k.w, script, d, d, d, d, d, top, top, top,
+                                                     top, top);
+                cr_assert_eq(o->status, view ? 32 : 0, "%s", o->err);
+        }
+}
+
 static uint64_t free_blocks(void)
 {
         struct statvfs st;
