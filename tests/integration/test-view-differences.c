@@ -312,15 +312,15 @@ Test(view_differences, one_overlayfs_fits_upon_a_view)
 {
         NSM_REQUIRE();
         cleanup_view_kit struct view_kit k = kit_on_ext4("exclusive");
-        const char *script = "mkdir -p %s/l %s/m %s/u %s/w one two && cd %s && "
-                "mount -t overlay -o lowerdir=l:m one %s/one && "
-                "{ mount -t overlay -o lowerdir=%s/one:l two %s/two; r=$?; "
-                "umount -q %s/two; umount %s/one; exit $r; }";
 
         for (int view = 0; view < 2; view++) {
                 const char *d = view ? k.mnt : k.src, *top = k.w->dir;
-                struct nsm_output *o = nsm_world_run(k.w, script, d, d, d, d, d, top, top, top,
-                                                     top, top);
+                struct nsm_output *o = nsm_world_run(
+                        k.w, "mkdir -p %s/l %s/m one two && cd %s && "
+                        "mount -t overlay -o lowerdir=l:m one %s/one && "
+                        "{ mount -t overlay -o lowerdir=%s/one:l two %s/two; r=$?; "
+                        "umount -q %s/two; umount %s/one; exit $r; }",
+                        d, d, d, top, top, top, top, top);
                 cr_assert_eq(o->status, view ? 32 : 0, "%s", o->err);
         }
 }
