@@ -113,7 +113,7 @@ static int write_an_odd_end_past_the_cache(struct view_kit *k)
 {
         char *page = aligned_alloc(4096, 4096);
         struct stat st;
-        int fd = open("odd", O_CREAT | O_RDWR | O_DIRECT, 0600);
+        int fd = open("odd", O_CREAT | O_WRONLY | O_DIRECT, 0600);
 
         CHECK(page && fd >= 0);
         memset(page, 'd', 4096);
