@@ -150,8 +150,13 @@ MODEL_RUN(fsync)
 
 MODEL_RUN(setfl)
 {
-        return fcntl(s->fd[op->n[0]], F_SETFL,
-                     (op->n[1] & (O_APPEND | O_DIRECT | O_NOATIME)) | O_NONBLOCK);
+        int fd = s->fd[op->n[0]], now = fcntl(fd, F_GETFL);
+        int to = (int)op->n[1] & (O_APPEND | O_DIRECT | O_NOATIME);
+
+        /* Who opened it for reading cannot take this away: fs/README.md. */
+        if (now > 0 && (now & O_DIRECT) && (now & O_ACCMODE) != O_WRONLY)
+                to |= O_DIRECT;
+        return fcntl(fd, F_SETFL, to | O_NONBLOCK);
 }
 
 MODEL_RUN(lock)

@@ -44,9 +44,10 @@ def own_rows(report):
 
 
 def foot(report):
-    return ('Medians of %d rounds%s; %d processors. /idmap, /peer, /hp: how many times as fast '
-            'nsmount is as an id-mapped bind mount, as the fastest of bindfs and fuse-overlayfs, '
-            'as passthrough_hp; aimed: what /idmap should be by the aim.'
+    return ('Medians of %d rounds%s; %d processors. /idmap (native), /peer, /hp: how many times as '
+            'fast nsmount is as an id-mapped bind mount, as the fastest of bindfs and '
+            'fuse-overlayfs, as passthrough_hp; aimed: what /idmap should be by the aim; shared: '
+            'how many times as fast coherence=shared is as exclusive.'
             % (report['rounds'], ', quick' if report['quick'] else '', report['processors']))
 
 
@@ -66,11 +67,31 @@ def text(report):
     return '\n'.join([*lines, '', foot(report), named(report)])
 
 
+def ratios(result):
+    """What the README tells of a row on one storage."""
+    peer = best_peer(result)
+    return [number(speed(result, 'nsmount', LIMIT)),
+            number(speed(result, 'nsmount', peer)) if peer else '-',
+            number(speed(result, 'nsmount', 'hp')), number(speed(result, 'shared', 'nsmount'))]
+
+
 def markdown(report):
+    """A row for each work, both storages beside each other, ratios alone."""
+    kinds = list(dict.fromkeys(r['storage'] for r in report['rows']))
+    works = {}
+    for r in report['rows']:
+        works.setdefault(r['name'], {})[r['storage']] = r
+
     def line(words):
         return '| ' + ' | '.join(words) + ' |'
-    lines = [line(HEAD), '|---|---|---|' + '---:|' * (len(HEAD) - 5) + '---|---|']
-    lines += [line(row) for row in rows_of(report)]
+    head = [word for kind in kinds for word in (kind + ': native', 'peers', 'hp', 'shared', 'met')]
+    lines = [line(['work', 'aim', *head]), '|---|---|' + '---:|---:|---:|---:|---|' * len(kinds)]
+    for of in works.values():
+        first = next(iter(of.values()))
+        cells = [word for kind in kinds for word in
+                 ([*ratios(of[kind]), verdict(met(of[kind]))] if kind in of else [''] * 5)]
+        lines.append(line([first['title'], first['aim']['text'], *cells]))
     lines += ['', '| nsmount alone | figure | unit | aim | met |', '|---|---:|---|---|---|']
     lines += [line(row) for row in own_rows(report)]
-    return '\n'.join([*lines, '', foot(report), '', named(report) + '.'])
+    return '\n'.join([*lines, '', report['date'] + ', ' + report['machine'] + '. ' +
+                      foot(report), '', named(report) + '.'])
