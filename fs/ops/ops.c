@@ -14,6 +14,12 @@
 #define TIMEOUT_ENDLESS 31536000.0
 /* A change by others is seen within a second, whichever of name and attributes is older. */
 #define TIMEOUT_SHARED 0.5
+/*
+ * Where stores through a mapping may change times that the kernel does not see: as
+ * long as they stand still on any filesystem, a tick of its clock. Databases ask for
+ * the size (lseek(2), fstat(2)) more often than that.
+ */
+#define TIMEOUT_MAPPED 0.004
 #define SECONDS_OF_DAY 86400
 
 struct nsm_policy nsm_policy_for(enum nsm_coherence coherence)
@@ -60,7 +66,7 @@ double nsm_attr_timeout(const struct nsm_fs *fs, uint64_t node)
         const struct nsm_inode *inode = nsm_table_get(&fs->view->table, node);
         bool mapped = inode && inode->mapped;
         pthread_mutex_unlock(&fs->view->lock);
-        return mapped ? 0 : fs->policy.attr_timeout;
+        return mapped && fs->policy.attr_timeout > 0 ? TIMEOUT_MAPPED : fs->policy.attr_timeout;
 }
 
 void nsm_entry_param(const struct nsm_fs *fs, const struct nsm_entry *entry,

@@ -194,8 +194,10 @@ def pgbench(turn):
         raise Failed('no PostgreSQL is installed')
     said = turn.run('''
         export PATH=@pg@:$PATH
-        pg_ctl -D pg -w -l /dev/null -o "%s" start >/dev/null
-        trap 'pg_ctl -D pg -m immediate stop >/dev/null' EXIT
+        postgres -D pg %s >/dev/null 2>&1 &
+        # By its pid, for not every side lets it read what it has written into a file.
+        trap "kill -QUIT $!; wait" EXIT
+        for ((i = 0; i < 200; i++)); do pg_isready -q -h @home@ && break; sleep 0.1; done
         pgbench -h @home@ -U bench -c 4 -j 1 -T %d bench 2>/dev/null
         ''' % (pg_options(turn.p), turn.sizes.pgbench_s), user=postgres_user())
     return [next(float(line.split()[2]) for line in said.splitlines()
