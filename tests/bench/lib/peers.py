@@ -34,7 +34,7 @@ class Side:
 
     @staticmethod
     def version():
-        return 'Linux ' + os.uname().release
+        return 'Linux ' + os.uname().release.split('-')[0]
 
 
 class Native(Side):

@@ -15,7 +15,7 @@ class Sizes:
         self.directories, self.per_directory = (60, 16) if quick else (400, 16)
         self.sources = 24 if quick else 300
         self.data_mib = 32 if quick else 128
-        self.seconds = 0.2 if quick else 0.5     # of each timed loop
+        self.seconds = 0.1 if quick else 0.5     # of each timed loop
         self.pgbench_s = 1 if quick else 5
         self.inserts = 40 if quick else 500      # with a rollback journal
         self.wal_inserts = 400 if quick else 5000

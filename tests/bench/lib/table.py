@@ -67,12 +67,16 @@ def text(report):
     return '\n'.join([*lines, '', foot(report), named(report)])
 
 
+def ratio(value):
+    return '-' if value is None else '%.1f' % value if value >= 10 else '%.2f' % value
+
+
 def ratios(result):
     """What the README tells of a row on one storage."""
     peer = best_peer(result)
-    return [number(speed(result, 'nsmount', LIMIT)),
-            number(speed(result, 'nsmount', peer)) if peer else '-',
-            number(speed(result, 'nsmount', 'hp')), number(speed(result, 'shared', 'nsmount'))]
+    return [ratio(speed(result, 'nsmount', LIMIT)),
+            ratio(speed(result, 'nsmount', peer) if peer else None),
+            ratio(speed(result, 'nsmount', 'hp')), ratio(speed(result, 'shared', 'nsmount'))]
 
 
 def markdown(report):
@@ -93,5 +97,6 @@ def markdown(report):
         lines.append(line([first['title'], first['aim']['text'], *cells]))
     lines += ['', '| nsmount alone | figure | unit | aim | met |', '|---|---:|---|---|---|']
     lines += [line(row) for row in own_rows(report)]
-    return '\n'.join([*lines, '', report['date'] + ', ' + report['machine'] + '. ' +
-                      foot(report), '', named(report) + '.'])
+    return '\n'.join([*lines, '', report['date'] + ', ' + report['machine'] + ', %d processors; '
+                      'medians of %d rounds. ' % (report['processors'], report['rounds']) +
+                      named(report) + '.'])
