@@ -62,9 +62,13 @@ void nsm_op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
         struct nsm_fs *fs = nsm_fs_of(req);
         bool moves_atime = false;
 
-        int r = fs->policy.opens_directories ? open_directory(fs, node, fi, &moves_atime) : -ENOSYS;
+        if (!fs->policy.opens_directories) {
+                fuse_reply_err(req, ENOSYS); /* no error: the kernel asks no more */
+                return;
+        }
+        int r = open_directory(fs, node, fi, &moves_atime);
         if (r < 0) {
-                fuse_reply_err(req, -r);
+                nsm_reply(req, r);
                 return;
         }
         fi->keep_cache = fs->policy.keep_cache && !moves_atime;

@@ -57,8 +57,10 @@ struct nsm_thread *nsm_thread_get(struct nsm_view *view)
 
 int nsm_thread_become(struct nsm_thread *thread, uid_t uid, gid_t gid)
 {
+        /* What a new thread has is not known, and not what anybody asked for. */
+        if (uid == NSM_ID_INVALID || gid == NSM_ID_INVALID)
+                return -EPERM;
         int r = thread->gid == gid ? 0 : nsm_sys_set_fsgid(gid);
-
         if (r < 0)
                 return r;
         thread->gid = gid;
