@@ -21,8 +21,12 @@ void counts_add(struct counts *counts, const char *name);
 /* "OPEN, READ 4, RELEASE", or "none". */
 const char *counts_text(struct nsm_world *w, const struct counts *counts);
 
-/* Whether the documentation has a line with these cells; the last NULL. */
-bool counts_are_documented(struct nsm_world *w, const char *const cells[]);
+/* Whether the documentation has a line with these cells. @shared: NULL for the same. */
+bool counts_are_documented(struct nsm_world *w, const char *name, const char *exclusive,
+                           const char *shared);
+
+/* The directory of a row's try. */
+const char *counts_try_name(struct nsm_world *w, size_t row, int try);
 
 /* Skips or fails a test where requests cannot be traced. */
 #define TRACING_REQUIRE(w)                                            \

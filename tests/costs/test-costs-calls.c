@@ -53,7 +53,8 @@ static const struct row rows[] = {
           "close, capset 0..1, ioctl" },
         { "RELEASE after writing", FUSE_RELEASE, { NULL, NULL, create_files },
           "close, capset 0..1, ioctl" },
-        { "WRITE, with O_DIRECT for writing alone", FUSE_WRITE, { store_file, open_past_cache, write_pages },
+        { "WRITE, with O_DIRECT for writing alone", FUSE_WRITE,
+          { store_file, open_past_cache, write_pages },
           "newfstatat, statx, pwritev2" },
         { "FSYNC", FUSE_FSYNC, { store_file, open_past_cache, sync_again }, "fsync" },
         { "MKDIR", FUSE_MKDIR, { NULL, NULL, make_dirs }, "mkdirat, statx" },
@@ -264,11 +265,6 @@ static const char *amiss(struct nsm_world *w, const struct calls *expected, cons
         return calls_text(w, other);
 }
 
-static const char *try_name(struct nsm_world *w, size_t row, int try)
-{
-        return nsm_world_printf(w, "%zu.%d", row, try);
-}
-
 /* Whether a row is as expected in one of its tries; if not, says what the last one was. */
 static bool check_row(struct view_kit *k, struct tracing *tracing, size_t row, const char *text)
 {
@@ -278,7 +274,7 @@ static bool check_row(struct view_kit *k, struct tracing *tracing, size_t row, c
         unsigned calls[CALLS];
 
         for (int try = 0; try < TRIES; try++) {
-                int n = measure(k, tracing, &rows[row], try_name(k->w, row, try), calls);
+                int n = measure(k, tracing, &rows[row], counts_try_name(k->w, row, try), calls);
                 differ = amiss(k->w, &expected, calls);
                 found = n > 0 ? calls_text(k->w, calls) : n < 0 ? "not known" : NOT_ASKED;
                 if (n >= 0 && (n > 0) == asked && strcmp(differ, "none") == 0)
@@ -297,7 +293,7 @@ static void check_rows(bool exclusive)
         TRACING_REQUIRE(k.w);
         for (size_t i = 0; i < ROWS; i++)
                 for (int try = 0; try < TRIES; try++)
-                        operation_store(&k, try_name(k.w, i, try), &rows[i].operation);
+                        operation_store(&k, counts_try_name(k.w, i, try), &rows[i].operation);
         const char *program = operation_place_show(&k, exclusive ? "exclusive" : "shared");
         struct tracing *tracing = tracing_new(k.w, k.mnt, program);
         for (size_t i = 0; i < ROWS; i++)
@@ -326,8 +322,7 @@ Test(costs_calls, are_documented)
         unsigned missing = 0;
 
         for (size_t i = 0; i < ROWS; i++)
-                missing += !counts_are_documented(w, (const char *[]){
-                        rows[i].name, rows[i].exclusive,
-                        rows[i].shared ? rows[i].shared : "the same", NULL });
+                missing += !counts_are_documented(w, rows[i].name, rows[i].exclusive,
+                                                  rows[i].shared);
         cr_assert_eq(missing, 0, "fs/README.md, \"What an operation costs\", is not true");
 }

@@ -179,7 +179,7 @@ static void note_break(int signal)
         broken = 1;
 }
 
-/* Has a lease below until somebody else opens the file, and a moment longer. */
+/* Has a lease below until somebody else opens the file. */
 static int lease(const char *path, int ready)
 {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -188,7 +188,7 @@ static int lease(const char *path, int ready)
         CHECK(fd >= 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0 && write(ready, "", 1) == 1);
         for (int i = 0; !broken && i < LIMIT_MS; i++)
                 usleep(1000);
-        CHECK(broken && usleep(100000) == 0 && fcntl(fd, F_SETLEASE, F_UNLCK) == 0);
+        CHECK(broken && fcntl(fd, F_SETLEASE, F_UNLCK) == 0);
         return 0;
 }
 
